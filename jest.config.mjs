@@ -1,0 +1,15 @@
+/** One swc transformer for own TypeScript and for ESM-only packages (to CommonJS), so that no Node flag is needed on any supported version. */
+// biome-ignore lint/style/noDefaultExport: jest reads its configuration from the default export
+export default {
+  rootDir: '.',
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/{src,simulator,migrations,bench,test}/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  transform: { '\\.(ts|js|mjs)$': '<rootDir>/test/jest/transformer.cjs' },
+  transformIgnorePatterns: [],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  setupFiles: ['<rootDir>/test/jest/setup.cjs'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  maxWorkers: 2,
+  testTimeout: 30000,
+}

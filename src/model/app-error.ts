@@ -1,0 +1,76 @@
+/**
+ * The one catalogue of errors: stable code → HTTP status and title. Every refusal on every transport carries one of these codes;
+ * `docs/errors.md` repeats the table and a test keeps the two equal.
+ */
+export const ERROR_CATALOGUE = {
+  // the request itself
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  unknown_parameter: { status: 400, title: 'A query parameter is not known here' },
+  invalid_cursor: { status: 400, title: 'The cursor is not one that this list gave out' },
+  invalid_imei: { status: 400, title: 'Not a valid device id' },
+  empty_batch: { status: 400, title: 'The batch holds no positions' },
+  batch_too_large: { status: 400, title: 'The batch holds too many positions' },
+  message_too_large: { status: 400, title: 'The message is too large' },
+  unknown_event: { status: 400, title: 'The event is not known' },
+  // who is asking
+  token_missing: { status: 401, title: 'A bearer token is needed' },
+  token_invalid: { status: 401, title: 'The token is not valid here' },
+  token_expired: { status: 401, title: 'The token has expired' },
+  login_refused: { status: 401, title: 'The login was refused' },
+  forbidden: { status: 403, title: 'The role does not allow this' },
+  // what is asked for
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  not_acceptable: { status: 406, title: 'No representation that the client accepts' },
+  device_exists: { status: 409, title: 'A device with this id exists' },
+  user_exists: { status: 409, title: 'A user with this name exists' },
+  last_admin: { status: 409, title: 'The last admin stays' },
+  idempotency_in_progress: { status: 409, title: 'The first request with this key is still running' },
+  idempotency_key_reused: { status: 422, title: 'The key was used with another body' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The media type is not supported' },
+  // limits and stores
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  store_unavailable: { status: 503, title: 'A store is not available' },
+  overloaded: { status: 503, title: 'Too much is waiting already' },
+  disk_full: { status: 503, title: 'The disk is nearly full' },
+  shutting_down: { status: 503, title: 'The server is stopping' },
+  internal: { status: 500, title: 'Something went wrong on the server' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE
+
+/** One field that was wrong: a dotted path into the body, or a query parameter's name. */
+export interface FieldError {
+  readonly path: string
+  readonly code: string
+  readonly message: string
+}
+
+export interface AppErrorOptions {
+  /** When the same request may be worth sending again. */
+  readonly retryAfterMs?: number
+  readonly errors?: readonly FieldError[]
+  readonly cause?: unknown
+}
+
+/** A refusal that reaches the one who can act: a stable code and clear words. Each transport's filter translates it. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly retryAfterMs: number | undefined
+  readonly errors: readonly FieldError[] | undefined
+
+  constructor(
+    readonly code: ErrorCode,
+    message?: string,
+    options: AppErrorOptions = {},
+  ) {
+    super(message ?? ERROR_CATALOGUE[code].title, { cause: options.cause })
+    this.retryAfterMs = options.retryAfterMs
+    this.errors = options.errors
+  }
+
+  get status(): number {
+    return ERROR_CATALOGUE[this.code].status
+  }
+}
