@@ -15,7 +15,6 @@ export class ConfigError extends Error {
 /** The configuration, parsed once and frozen. Its names are the environment's. The class is also the injection token. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the members are those of the schema, written once there
 export abstract class AppConfig {}
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export interface AppConfig extends Readonly<ConfigVariables> {}
 
 /**
