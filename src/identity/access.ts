@@ -1,0 +1,64 @@
+import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
+import { ApiBearerAuth } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import type { DeviceId } from '../model/device-id.js'
+import type { Role } from '../storage/sql/user-records.js'
+import { Refuses } from '../web/answers.js'
+
+/** Who a request comes from, as its token proved. */
+export type Caller =
+  | { readonly kind: 'device'; readonly deviceId: DeviceId }
+  | { readonly kind: 'user'; readonly username: string; readonly role: Role; readonly sessionId: string }
+
+export type UserCaller = Extract<Caller, { kind: 'user' }>
+
+/** What a route asks of its caller. */
+export type Access = 'public' | 'device' | Role
+
+export const ACCESS = 'milepost:access'
+const CALLER = Symbol('caller')
+
+type RequestWithCaller = FastifyRequest & { [CALLER]?: Caller }
+
+/** No token is asked for. */
+export const Public = () => SetMetadata(ACCESS, 'public' satisfies Access)
+
+/** Only a device token passes. */
+export const ForDevices = () =>
+  applyDecorators(
+    SetMetadata(ACCESS, 'device' satisfies Access),
+    ApiBearerAuth('device'),
+    Refuses('token_missing', 'token_invalid', 'token_expired'),
+  )
+
+/** Only a user token passes, of this role or a higher one. */
+export const ForUsers = (role: Role) =>
+  applyDecorators(
+    SetMetadata(ACCESS, role satisfies Access),
+    ApiBearerAuth('user'),
+    Refuses('token_missing', 'token_invalid', 'token_expired', ...(role === 'viewer' ? [] : (['forbidden'] as const))),
+  )
+
+/** The user whose token came with the request. */
+export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): UserCaller => {
+  const caller = callerOf(context.switchToHttp().getRequest())
+  if (caller?.kind !== 'user') throw new Error('CurrentUser on a route that is not for users')
+  return caller
+})
+
+/** The id of the device whose token came with the request. */
+export const CurrentDeviceId = createParamDecorator((_: unknown, context: ExecutionContext): DeviceId => {
+  const caller = callerOf(context.switchToHttp().getRequest())
+  if (caller?.kind !== 'device') throw new Error('CurrentDeviceId on a route that is not for devices')
+  return caller.deviceId
+})
+
+/** Who the guard found the caller to be; undefined on public routes. */
+export function callerOf(request: FastifyRequest): Caller | undefined {
+  return (request as RequestWithCaller)[CALLER]
+}
+
+/** Only the guard calls this. */
+export function setCaller(request: FastifyRequest, caller: Caller): void {
+  ;(request as RequestWithCaller)[CALLER] = caller
+}

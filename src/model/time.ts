@@ -1,0 +1,60 @@
+const ISO = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)$/
+const EPOCH = /^-?\d{1,16}$/
+
+/** The range of ECMAScript dates; what lies outside is no time. */
+const MAX_EPOCH_MS = 8.64e15
+
+/**
+ * Reads a moment from JSON or a query parameter.
+ * @param value ISO 8601 with an offset (finer than a millisecond is cut, second 60 is 59.999), or epoch milliseconds
+ * @returns epoch milliseconds UTC, or undefined when it is no moment: a date without a time, a time without an offset, 31 February
+ */
+export function parseTime(value: unknown): number | undefined {
+  if (typeof value === 'number') {
+    return Number.isFinite(value) && Math.abs(value) <= MAX_EPOCH_MS ? Math.trunc(value) : undefined
+  }
+  if (typeof value !== 'string' || value.length > 64) return undefined
+  if (EPOCH.test(value)) return parseTime(Number(value))
+  const match = ISO.exec(value)
+  return match === null ? undefined : momentOf(match)
+}
+
+function momentOf(match: RegExpExecArray): number | undefined {
+  const [year, month, day, hour, minute, second] = [1, 2, 3, 4, 5, 6].map((group) => Number(match[group] ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const isLeap = second === 60
+  const milliseconds = isLeap ? 999 : Number((match[7] ?? '').slice(0, 3).padEnd(3, '0'))
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined
+  if (minute > 59 || second > 60) return undefined
+  const isMidnightAtEnd = hour === 24 && minute === 0 && second === 0 && milliseconds === 0
+  if (hour > 23 && !isMidnightAtEnd) return undefined
+  const offsetMinutes = parseOffset(match[8] as string)
+  if (offsetMinutes === undefined) return undefined
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  date.setUTCHours(hour, minute, isLeap ? 59 : second, milliseconds)
+  return date.getTime() - offsetMinutes * 60_000
+}
+
+function parseOffset(text: string): number | undefined {
+  if (text === 'Z' || text === 'z') return 0
+  const hours = Number(text.slice(1, 3))
+  const minutes = Number(text.slice(3).replace(':', '') || 0)
+  if (hours > 23 || minutes > 59) return undefined
+  return (text[0] === '-' ? -1 : 1) * (hours * 60 + minutes)
+}
+
+function daysInMonth(year: number, month: number): number {
+  return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
+}
+
+/** ISO 8601 UTC with milliseconds, as every answer carries it. */
+export function formatTime(epochMs: number): string {
+  return new Date(epochMs).toISOString()
+}

@@ -1,0 +1,222 @@
+import type { Metrics } from '../metrics/metrics.js'
+import type { DeviceId } from '../model/device-id.js'
+import type { ClosingCode, Link, Presence, PresenceChange, Transport } from './link.js'
+
+/** Heard over a way without links (HTTP, UDP) a device counts as online for this long. */
+export const HEARD_ONLINE_MS = 120_000
+/** So many replacements of one device's link within a minute are borne; the next newcomer is refused. */
+export const REPLACEMENTS_PER_MINUTE = 5
+const MINUTE_MS = 60_000
+/** A device is shown as contested until this long after the last newcomer was refused. */
+export const CONTESTED_MS = 15 * MINUTE_MS
+
+interface Entry {
+  /** Oldest first; the last one gets the commands. */
+  links: Link[]
+  lastSeenAtMs: number
+  heardAtMs: number
+  heardTransport: Transport | null
+  /** When links were replaced within the last minute. */
+  replacedAtMs: number[]
+  refusedUntilMs: number
+  contestedUntilMs: number
+  isOnline: boolean
+  isDirty: boolean
+}
+
+/**
+ * Who is connected and how to reach them. All in memory: being heard costs no database write; what changed since the last
+ * {@link Sessions.takeLastSeen} is written in one go by whoever calls it.
+ */
+export class Sessions {
+  private readonly entries = new Map<DeviceId, Entry>()
+  /** Devices online by having been heard, without a link; they go offline by the clock. */
+  private readonly heardOnly = new Set<DeviceId>()
+  private readonly listeners: Array<(change: PresenceChange) => void> = []
+
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** Registers for comings and goings; the listener must not throw or wait. */
+  onPresence(listener: (change: PresenceChange) => void): void {
+    this.listeners.push(listener)
+  }
+
+  /**
+   * Takes in a new link.
+   * @param isExclusive the newest wins: older links of the device are told `replaced` and closed
+   * @returns false: refused, since the device's links were replaced too often within a minute (nothing was changed)
+   */
+  open(link: Link, isExclusive: boolean): boolean {
+    const now = this.now()
+    const entry = this.entryOf(link.deviceId)
+    if (isExclusive && !this.mayReplace(entry, now)) return false
+    const older = isExclusive ? entry.links : []
+    entry.links = isExclusive ? [link] : [...entry.links, link]
+    this.metrics.openLinks.inc({ transport: link.transport })
+    this.see(entry, now)
+    for (const one of older) {
+      this.metrics.openLinks.dec({ transport: one.transport })
+      this.metrics.linksReplaced.inc()
+      this.closeLink(one, 'replaced')
+    }
+    this.updateOnline(link.deviceId, entry, now)
+    return true
+  }
+
+  /** A connection ended, whoever ended it. */
+  closed(link: Link): void {
+    const entry = this.entries.get(link.deviceId)
+    if (entry === undefined || !entry.links.includes(link)) return
+    entry.links = entry.links.filter((one) => one !== link)
+    this.metrics.openLinks.dec({ transport: link.transport })
+    this.updateOnline(link.deviceId, entry, this.now())
+  }
+
+  /** A device was heard over a link. */
+  heard(deviceId: DeviceId): void {
+    const entry = this.entries.get(deviceId)
+    if (entry !== undefined) this.see(entry, this.now())
+  }
+
+  /** A device was heard over a way without links. */
+  heardWithoutLink(deviceId: DeviceId, transport: Transport): void {
+    const now = this.now()
+    const entry = this.entryOf(deviceId)
+    this.see(entry, now)
+    entry.heardAtMs = now
+    entry.heardTransport = transport
+    if (!entry.isOnline) this.updateOnline(deviceId, entry, now)
+    if (entry.links.length === 0) this.heardOnly.add(deviceId)
+  }
+
+  /** The link that commands go to: the newest. */
+  linkOf(deviceId: DeviceId): Link | undefined {
+    return this.entries.get(deviceId)?.links.at(-1)
+  }
+
+  presenceOf(deviceId: DeviceId): Presence {
+    const entry = this.entries.get(deviceId)
+    if (entry === undefined) return { online: false, transport: null, lastSeenAtMs: null, contested: false }
+    const now = this.now()
+    const transport = transportOf(entry, now)
+    return {
+      online: transport !== null,
+      transport,
+      lastSeenAtMs: entry.lastSeenAtMs === 0 ? null : entry.lastSeenAtMs,
+      contested: entry.contestedUntilMs > now,
+    }
+  }
+
+  /** Ids of all devices that are online, ascending byte by byte. */
+  listOnline(): DeviceId[] {
+    const now = this.now()
+    return [...this.entries]
+      .filter(([, entry]) => transportOf(entry, now) !== null)
+      .map(([deviceId]) => deviceId)
+      .sort()
+  }
+
+  /** Ends all links of a device. */
+  endLinks(deviceId: DeviceId, code: ClosingCode): void {
+    for (const link of this.entries.get(deviceId)?.links.slice() ?? []) this.closeLink(link, code)
+  }
+
+  /** Forgets a deleted device once its links have ended. */
+  forget(deviceId: DeviceId): void {
+    this.endLinks(deviceId, 'device_disabled')
+    this.entries.delete(deviceId)
+    this.heardOnly.delete(deviceId)
+  }
+
+  /** Ends every link, of all ways in. */
+  endAll(code: ClosingCode): void {
+    for (const { links } of this.entries.values()) for (const link of links.slice()) this.closeLink(link, code)
+  }
+
+  /** Last-heard times that changed since the last call. */
+  takeLastSeen(): Array<{ deviceId: DeviceId; atMs: number }> {
+    const changed: Array<{ deviceId: DeviceId; atMs: number }> = []
+    for (const [deviceId, entry] of this.entries) {
+      if (!entry.isDirty) continue
+      entry.isDirty = false
+      changed.push({ deviceId, atMs: entry.lastSeenAtMs })
+    }
+    return changed
+  }
+
+  /** Lets go of those not heard for too long; call it every few seconds. */
+  sweep(): void {
+    const now = this.now()
+    for (const deviceId of this.heardOnly) {
+      const entry = this.entries.get(deviceId)
+      if (entry === undefined || entry.links.length > 0) this.heardOnly.delete(deviceId)
+      else if (transportOf(entry, now) === null) {
+        this.heardOnly.delete(deviceId)
+        this.updateOnline(deviceId, entry, now)
+      }
+    }
+    for (const [deviceId, entry] of this.entries) {
+      const isIdle = entry.links.length === 0 && !entry.isOnline && !entry.isDirty
+      if (isIdle && entry.contestedUntilMs <= now && entry.refusedUntilMs <= now) this.entries.delete(deviceId)
+    }
+  }
+
+  private mayReplace(entry: Entry, now: number): boolean {
+    if (entry.refusedUntilMs > now) return false
+    if (entry.links.length === 0) return true
+    entry.replacedAtMs = entry.replacedAtMs.filter((at) => at > now - MINUTE_MS)
+    if (entry.replacedAtMs.length < REPLACEMENTS_PER_MINUTE) {
+      entry.replacedAtMs.push(now)
+      return true
+    }
+    entry.refusedUntilMs = now + MINUTE_MS
+    entry.contestedUntilMs = now + CONTESTED_MS
+    return false
+  }
+
+  private see(entry: Entry, now: number): void {
+    entry.lastSeenAtMs = now
+    entry.isDirty = true
+  }
+
+  private updateOnline(deviceId: DeviceId, entry: Entry, now: number): void {
+    const transport = transportOf(entry, now)
+    const isOnline = transport !== null
+    if (isOnline && entry.links.length === 0) this.heardOnly.add(deviceId)
+    if (isOnline === entry.isOnline) return
+    entry.isOnline = isOnline
+    for (const listener of this.listeners) listener({ deviceId, online: isOnline, transport, atMs: now })
+  }
+
+  private closeLink(link: Link, code: ClosingCode): void {
+    this.metrics.linksClosed.inc({ code })
+    link.close(code)
+  }
+
+  private entryOf(deviceId: DeviceId): Entry {
+    const known = this.entries.get(deviceId)
+    if (known !== undefined) return known
+    const entry: Entry = {
+      links: [],
+      lastSeenAtMs: 0,
+      heardAtMs: 0,
+      heardTransport: null,
+      replacedAtMs: [],
+      refusedUntilMs: 0,
+      contestedUntilMs: 0,
+      isOnline: false,
+      isDirty: false,
+    }
+    this.entries.set(deviceId, entry)
+    return entry
+  }
+}
+
+function transportOf(entry: Entry, now: number): Transport | null {
+  const link = entry.links.at(-1)
+  if (link !== undefined) return link.transport
+  return entry.heardTransport !== null && now - entry.heardAtMs < HEARD_ONLINE_MS ? entry.heardTransport : null
+}

@@ -1,0 +1,45 @@
+import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
+import { type AppError, ERROR_CATALOGUE, type ErrorCode } from '../model/app-error.js'
+
+/** RFC 9457 problem details, the body of every error answer. */
+export const problemSchema = z
+  .object({
+    type: z.string().describe('URI that identifies the kind of problem'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What is wrong this time, in words'),
+    code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]).describe('Stable code for programs'),
+    instance: z.string().optional().describe('Path of the request'),
+    errors: z
+      .array(z.object({ path: z.string(), code: z.string(), message: z.string() }))
+      .optional()
+      .describe('The fields that are wrong'),
+  })
+  .meta({ id: 'Problem' })
+
+export type Problem = z.output<typeof problemSchema>
+
+/** The body of the answer to an error. */
+export function toProblem(error: AppError, instance?: string): Problem {
+  return {
+    type: `urn:milepost:error:${error.code}`,
+    title: ERROR_CATALOGUE[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...(instance === undefined ? {} : { instance }),
+    ...(error.errors === undefined ? {} : { errors: [...error.errors] }),
+  }
+}
+
+/** Sends the error as `application/problem+json`, with `Retry-After` in whole seconds where it has one. */
+export function sendProblem(reply: FastifyReply, error: AppError, instance?: string): void {
+  if (error.retryAfterMs !== undefined)
+    reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))))
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer')
+  void reply
+    .status(error.status)
+    .type('application/problem+json; charset=utf-8')
+    .send(JSON.stringify(toProblem(error, instance)))
+}

@@ -1,0 +1,33 @@
+import { Injectable } from '@nestjs/common'
+import type { FastifyInstance, HTTPMethods } from 'fastify'
+import findMyWay from 'find-my-way'
+
+const NOOP = () => undefined
+
+/** Knows which methods each path takes, so that a wrong one is answered 405 with `Allow` instead of 404. */
+@Injectable()
+export class RouteMethods {
+  private readonly routers = new Map<string, findMyWay.Instance<findMyWay.HTTPVersion.V1>>()
+
+  /** Learns the routes that are registered from now on. */
+  watch(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', ({ method, url }) => {
+      for (const one of [method].flat()) this.add(one as HTTPMethods, url)
+    })
+  }
+
+  /** Methods that have a route at this path, sorted. */
+  allowedAt(path: string): string[] {
+    return [...this.routers]
+      .filter(([, router]) => router.find('GET', path) !== null)
+      .map(([method]) => method)
+      .sort()
+  }
+
+  private add(method: string, url: string): void {
+    if (url === '*' || url === '/*') return
+    const router = this.routers.get(method) ?? findMyWay({ ignoreTrailingSlash: false })
+    this.routers.set(method, router)
+    if (!router.hasRoute('GET', url)) router.on('GET', url, NOOP)
+  }
+}
