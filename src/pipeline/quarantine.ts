@@ -1,0 +1,67 @@
+import { Logger } from '@nestjs/common'
+import type { Metrics } from '../metrics/metrics.js'
+import type { Report } from '../model/report.js'
+import type { QuarantinedRecord, QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import type { Validated } from './validate.js'
+
+/** Refused records that may wait for their store; more are counted and dropped, since good data comes first. */
+const MAX_WAITING = 5000
+const MAX_BATCH = 500
+const MAX_RAW_CHARACTERS = 8192
+const LOG_EVERY_MS = 10_000
+
+/** Keeps refused records for inspection: after the commit, in the background, bounded, and never in the way of good data. */
+export class Quarantine {
+  private readonly logger = new Logger('quarantine')
+  private waiting: QuarantinedRecord[] = []
+  private writing: Promise<void> | undefined
+  private loggedAtMs = 0
+
+  constructor(
+    private readonly store: QuarantineStore,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /** Never throws, never waits. */
+  keep(report: Report, rejected: Validated['rejected']): void {
+    for (const { index, code } of rejected) {
+      if (this.waiting.length >= MAX_WAITING) {
+        this.metrics.quarantineDropped.inc()
+        continue
+      }
+      this.waiting.push({
+        deviceId: report.deviceId,
+        ingress: report.ingress,
+        code,
+        receivedAtMs: report.receivedAtMs,
+        raw: report.rawOf(index).slice(0, MAX_RAW_CHARACTERS),
+      })
+    }
+    if (this.waiting.length > 0) this.writing ??= this.write()
+  }
+
+  /** Resolves when what waits was written or given up. */
+  async drain(): Promise<void> {
+    while (this.writing !== undefined) await this.writing
+  }
+
+  private async write(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, MAX_BATCH)
+      try {
+        await this.store.keep(batch)
+        for (const { code } of batch) this.metrics.quarantined.inc({ code })
+      } catch (error) {
+        this.metrics.quarantineDropped.inc(batch.length)
+        this.logFailure(error)
+      }
+    }
+    this.writing = undefined
+  }
+
+  private logFailure(error: unknown): void {
+    if (Date.now() - this.loggedAtMs < LOG_EVERY_MS) return
+    this.loggedAtMs = Date.now()
+    this.logger.warn({ event: 'quarantine_not_kept', reason: error instanceof Error ? error.message : String(error) })
+  }
+}
