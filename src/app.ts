@@ -1,0 +1,30 @@
+import { NestFactory } from '@nestjs/core'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { AppModule } from './app.module.js'
+import type { AppConfig } from './config/app-config.js'
+import { createLogger } from './operations/json-logger.js'
+import { registerCsvBody } from './web/csv-body.js'
+import { createHttpAdapter, registerCors } from './web/http-adapter.js'
+import { InFlight } from './web/in-flight.js'
+import { setUpOpenApi } from './web/open-api.js'
+import { RouteMethods } from './web/route-methods.js'
+import { SocketServer } from './web/socket-server.js'
+
+/**
+ * Makes the whole application, not yet listening.
+ * @throws StoreOpenError | DataDirectoryError
+ */
+export async function createApp(config: AppConfig): Promise<NestFastifyApplication> {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(config), createHttpAdapter(config), {
+    abortOnError: false,
+    logger: createLogger(config),
+  })
+  const fastify = app.getHttpAdapter().getInstance()
+  app.get(RouteMethods).watch(fastify)
+  app.get(InFlight).watch(fastify)
+  registerCsvBody(fastify)
+  await registerCors(app, config)
+  setUpOpenApi(app)
+  app.get(SocketServer).attach(app.getHttpServer())
+  return app
+}

@@ -1,0 +1,23 @@
+import type { AppError } from '../../model/app-error.js'
+import type { IngestOutcome } from '../../model/report.js'
+
+/** The acknowledgement of `location` and the answer of `POST /locations`. */
+export interface LocationAnswer {
+  readonly accepted: number
+  readonly duplicates: number
+  readonly rejected: ReadonlyArray<{ readonly index: number; readonly code: string; readonly message: string }>
+}
+
+/** The acknowledgement of an event that could not be taken. */
+export interface EventError {
+  readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number }
+}
+
+/** Computed from the outcome, after the store. */
+export function encodeLocationAnswer({ accepted, duplicates, rejected }: IngestOutcome): LocationAnswer {
+  return { accepted, duplicates, rejected }
+}
+
+export function encodeEventError({ code, message, retryAfterMs }: AppError): EventError {
+  return { error: retryAfterMs === undefined ? { code, message } : { code, message, retryAfterMs } }
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common'
+import { encodeLocationAnswer } from '../../codecs/device-json/encode-answer.js'
+import { TokenVerifier } from '../../identity/token-verifier.js'
+import { AppError } from '../../model/app-error.js'
+import { Sessions } from '../../sessions/sessions.js'
+import { TOO_LARGE } from '../../web/limited-parser.js'
+import { EventLimiter } from '../event-limiter.js'
+import { LocationIntake } from '../location-intake.js'
+import { within } from '../within.js'
+import type { SocketLink } from './socket-link.js'
+
+/** An event that waits for something else than the commit is answered within this. */
+const ANSWER_WITHIN_MS = 9000
+/** So many events over the limit within the window end the link. */
+const FLOOD_EVENTS = 1000
+const FLOOD_WINDOW_MS = 10_000
+
+/** One unit on its socket. */
+export interface Unit {
+  readonly link: SocketLink
+  floodedSinceMs: number
+  floodedEvents: number
+}
+
+type EventHandler = (payload: unknown, unit: Unit) => Promise<unknown>
+
+/** What units may say on their socket; each event's answer becomes its acknowledgement. */
+@Injectable()
+export class DeviceEvents {
+  private readonly handlers: ReadonlyMap<string, EventHandler> = new Map<string, EventHandler>([
+    ['location', (payload, unit) => this.takeLocation(payload, unit)],
+    ['auth', (payload, unit) => within(this.renew(payload, unit), ANSWER_WITHIN_MS)],
+  ])
+
+  constructor(
+    private readonly intake: LocationIntake,
+    private readonly verifier: TokenVerifier,
+    private readonly sessions: Sessions,
+    private readonly limiter: EventLimiter,
+  ) {}
+
+  /** @throws AppError what the event is answered with when it cannot be taken */
+  async take(event: string, payload: unknown, unit: Unit): Promise<unknown> {
+    this.sessions.heard(unit.link.deviceId)
+    this.limit(unit)
+    if (payload === TOO_LARGE) throw new AppError('message_too_large', 'A message may have 1 MiB')
+    const handler = this.handlers.get(event)
+    if (handler === undefined)
+      throw new AppError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 50))}`)
+    return handler(payload, unit)
+  }
+
+  private async takeLocation(payload: unknown, { link }: Unit): Promise<unknown> {
+    return encodeLocationAnswer(await this.intake.take(payload, link.deviceId, 'socket'))
+  }
+
+  private async renew(payload: unknown, { link }: Unit): Promise<unknown> {
+    const token = (payload as { token?: unknown } | null | undefined)?.token
+    if (typeof token !== 'string') throw new AppError('token_invalid', 'Send {token}')
+    const { deviceId, expiresAtMs } = await this.verify(token)
+    if (deviceId !== link.deviceId) throw new AppError('token_invalid', 'The token is of another device')
+    link.expireAt(expiresAtMs)
+    return { expiresIn: Math.floor((expiresAtMs - Date.now()) / 1000) }
+  }
+
+  /** Whatever is wrong with the token, this event knows one code for it. */
+  private async verify(token: string): Promise<{ deviceId: string; expiresAtMs: number }> {
+    try {
+      return await this.verifier.verifyDevice(token)
+    } catch (error) {
+      throw error instanceof AppError && error.status === 401 ? new AppError('token_invalid', error.message) : error
+    }
+  }
+
+  private limit(unit: Unit): void {
+    if (this.limiter.isOff) return
+    const allowance = this.limiter.take(unit.link.deviceId)
+    if (allowance.isAllowed) return
+    const now = Date.now()
+    if (now - unit.floodedSinceMs > FLOOD_WINDOW_MS) {
+      unit.floodedSinceMs = now
+      unit.floodedEvents = 0
+    }
+    unit.floodedEvents += 1
+    if (unit.floodedEvents > FLOOD_EVENTS) unit.link.close('too_many_requests')
+    throw new AppError('too_many_requests', 'Too many events of this device', { retryAfterMs: allowance.retryAfterMs })
+  }
+}

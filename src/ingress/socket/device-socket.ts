@@ -1,0 +1,77 @@
+import { Injectable, Logger } from '@nestjs/common'
+import type { Socket } from 'socket.io'
+import { encodeEventError } from '../../codecs/device-json/encode-answer.js'
+import { Metrics } from '../../metrics/metrics.js'
+import { AppError } from '../../model/app-error.js'
+import { SocketServer } from '../../web/socket-server.js'
+import { Admission } from './admission.js'
+import { DeviceEvents, type Unit } from './device-events.js'
+import { HandshakeError } from './handshake.js'
+import type { SocketLink } from './socket-link.js'
+
+type Ack = (answer: unknown) => void
+
+/**
+ * The default namespace: units, with a device token. Handlers sit on the socket itself, since a gateway's per-message machinery
+ * costs more than the rest of the way together.
+ */
+@Injectable()
+export class DeviceSocket {
+  private readonly logger = new Logger('socket')
+
+  constructor(
+    private readonly server: SocketServer,
+    private readonly admission: Admission,
+    private readonly events: DeviceEvents,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /** Starts taking units. */
+  listen(): void {
+    this.server.io.use((socket, next) => {
+      this.admission.admit(socket).then(
+        (link) => {
+          socket.data = link
+          next()
+        },
+        (error: unknown) => next(new HandshakeError(this.toRefusal(error))),
+      )
+    })
+    this.server.io.on('connection', (socket) => this.serve(socket))
+  }
+
+  private serve(socket: Socket): void {
+    const unit: Unit = { link: socket.data as SocketLink, floodedSinceMs: 0, floodedEvents: 0 }
+    socket.onAny((event: string, ...args: unknown[]) => {
+      const last = args.at(-1)
+      this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)
+    })
+    // The handshake's request is not needed any more, and it is most of what an idle link would hold.
+    ;(socket.conn as { request: unknown }).request = null
+  }
+
+  /** Answers every event that has an ack, whatever happens; nothing may be thrown from here, it would end the process. */
+  private handle(event: string, payload: unknown, unit: Unit, ack: Ack | undefined): void {
+    const startedMs = performance.now()
+    this.events
+      .take(event, payload, unit)
+      .then(
+        (answer) => {
+          this.metrics.ackSeconds.observe({ ingress: 'socket' }, (performance.now() - startedMs) / 1000)
+          ack?.(answer)
+        },
+        (error: unknown) => ack?.(encodeEventError(this.toRefusal(error))),
+      )
+      .catch((error: unknown) => this.logger.error({ event: 'ack_failed', reason: String(error) }))
+  }
+
+  private toRefusal(error: unknown): AppError {
+    const refusal = error instanceof AppError ? error : new AppError('internal', undefined, { cause: error })
+    this.metrics.refusals.inc({ ingress: 'socket', code: refusal.code })
+    if (refusal.code === 'internal') {
+      const stack = error instanceof Error ? error.stack : undefined
+      this.logger.error({ event: 'socket_event_failed', reason: String(error), stack })
+    }
+    return refusal
+  }
+}

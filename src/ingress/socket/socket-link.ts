@@ -1,0 +1,54 @@
+import type { Socket } from 'socket.io'
+import type { DeviceId } from '../../model/device-id.js'
+import type { ClosingCode, Link } from '../../sessions/link.js'
+
+const CLOSING_WORDS: Readonly<Record<ClosingCode, string>> = {
+  replaced: 'A newer connection of this device took over',
+  token_expired: 'The token has expired; log in again',
+  device_disabled: 'This device may no longer connect with this login',
+  shutting_down: 'The server is stopping; come back with a jittered back-off',
+  too_many_requests: 'Too many events; slow down',
+}
+
+/** Timers hold at most so many milliseconds; a token that lives longer is looked at again then. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** A unit's authenticated socket. Ends itself, with words, when its token does. */
+export class SocketLink implements Link {
+  readonly transport = 'socket'
+  readonly carriesCommandIds = true
+  readonly openedAtMs = Date.now()
+  private expiry: NodeJS.Timeout | undefined
+  private isClosed = false
+
+  constructor(
+    private readonly socket: Socket,
+    readonly deviceId: DeviceId,
+    private readonly onExpired: () => void,
+  ) {}
+
+  /** Starts over with a fresh token's end. */
+  expireAt(expiresAtMs: number): void {
+    clearTimeout(this.expiry)
+    if (this.isClosed) return
+    const leftMs = Math.max(0, expiresAtMs - Date.now())
+    this.expiry =
+      leftMs > MAX_TIMER_MS
+        ? setTimeout(() => this.expireAt(expiresAtMs), MAX_TIMER_MS)
+        : setTimeout(() => this.onExpired(), leftMs)
+    this.expiry.unref()
+  }
+
+  close(code: ClosingCode): void {
+    if (this.isClosed) return
+    this.ended()
+    this.socket.emit('closing', { code, message: CLOSING_WORDS[code] })
+    this.socket.disconnect(true)
+  }
+
+  /** The connection is gone. */
+  ended(): void {
+    this.isClosed = true
+    clearTimeout(this.expiry)
+  }
+}

@@ -1,0 +1,73 @@
+import 'reflect-metadata'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { createApp } from './app.js'
+import { type AppConfig, ConfigError } from './config/app-config.js'
+import { readConfig } from './config/read-config.js'
+import { FirstAdmin } from './identity/first-admin.js'
+import { DataDirectoryError } from './storage/data-directory.js'
+import { StoreOpenError } from './storage/store-open-error.js'
+
+/** EX_UNAVAILABLE of sysexits.h. */
+const EXIT_UNAVAILABLE = 69
+/** EX_CANTCREAT of sysexits.h. */
+const EXIT_DATA_DIRECTORY = 73
+
+try {
+  const config = readConfig()
+  const app = await createApp(config)
+  stopOnSignals(app, config)
+  await app.listen(config.PORT, config.HOST)
+  const password = await app.get(FirstAdmin).ensure()
+  announce(await app.getUrl(), config, password)
+} catch (error) {
+  failToStart(error)
+}
+
+function stopOnSignals(app: NestFastifyApplication, config: AppConfig): void {
+  let isStopping = false
+  const stop = () => {
+    if (isStopping) return
+    isStopping = true
+    setTimeout(() => {
+      process.stderr.write('milepost: could not finish in time, stopping anyway\n')
+      process.exit(1)
+    }, config.SHUTDOWN_GRACE_S * 1000).unref()
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`milepost: the stop failed: ${String(error)}\n`)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function announce(url: string, config: AppConfig, password: string | undefined): void {
+  const shown = url.replace('[::]', '127.0.0.1').replace('0.0.0.0', '127.0.0.1')
+  const lines = [`Milepost listens on ${shown}`, `Swagger UI: ${shown}/docs`]
+  if (config.DEVICE_ENROLMENT === 'open') {
+    lines.push('WARNING: DEVICE_ENROLMENT=open, any valid IMEI is registered on its first login')
+  }
+  if (password !== undefined) lines.push(`First start: log in as admin with the password ${password} (shown only now)`)
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** Ends the process with one clear line and the exit code of the reason. */
+function failToStart(error: unknown): never {
+  const { code, line } = explain(error)
+  process.stderr.write(`milepost: ${line}\n`)
+  process.exit(code)
+}
+
+function explain(error: unknown): { code: number; line: string } {
+  if (error instanceof ConfigError) return { code: error.exitCode, line: error.message }
+  if (error instanceof DataDirectoryError) return { code: EXIT_DATA_DIRECTORY, line: error.message }
+  if (error instanceof StoreOpenError) return { code: EXIT_UNAVAILABLE, line: error.message }
+  const { code, message, stack } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') return { code: EXIT_UNAVAILABLE, line: `the port is in use: ${message}` }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    return { code: EXIT_UNAVAILABLE, line: `cannot listen: ${message}` }
+  return { code: 1, line: stack ?? String(error) }
+}
