@@ -1,0 +1,57 @@
+import { SignJWT } from 'jose'
+import type { DeviceId } from '../model/device-id.js'
+import { SIGNING_ALGORITHM } from './signing-key.js'
+import type { SigningKeys } from './signing-keys.js'
+
+/** What tells the two kinds of tokens apart, twice over: for whom they are (`aud`) and what they are (`typ` of the header). */
+export const TOKEN_KINDS = {
+  device: { audience: 'milepost:devices', type: 'device+jwt' },
+  user: { audience: 'milepost:users', type: 'user+jwt' },
+} as const
+
+export type TokenKind = keyof typeof TOKEN_KINDS
+
+/** A signed token and how long it lives. */
+export interface IssuedToken {
+  readonly token: string
+  readonly expiresInS: number
+}
+
+/** Signs access tokens with the current key. */
+export class TokenIssuer {
+  constructor(
+    private readonly keys: SigningKeys,
+    private readonly ttl: { readonly deviceS: number; readonly userS: number },
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** A token of a device, good for as long as the device's generation lasts. */
+  issueDevice(device: { readonly deviceId: DeviceId; readonly generation: string }): Promise<IssuedToken> {
+    return this.issue('device', device.deviceId, { gen: device.generation }, this.ttl.deviceS)
+  }
+
+  /** An access token of a user's session; it never outlives the session. */
+  issueUser(session: { readonly username: string; readonly sessionId: string; readonly expiresAtMs: number }) {
+    const leftS = Math.max(1, Math.floor((session.expiresAtMs - this.now()) / 1000))
+    return this.issue('user', session.username, { sid: session.sessionId }, Math.min(this.ttl.userS, leftS))
+  }
+
+  private async issue(
+    kind: TokenKind,
+    subject: string,
+    claims: Readonly<Record<string, string>>,
+    expiresInS: number,
+  ): Promise<IssuedToken> {
+    const { kid, privateKey } = this.keys.current
+    const { audience, type } = TOKEN_KINDS[kind]
+    const issuedAtS = Math.floor(this.now() / 1000)
+    const token = await new SignJWT({ ...claims })
+      .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid, typ: type })
+      .setSubject(subject)
+      .setAudience(audience)
+      .setIssuedAt(issuedAtS)
+      .setExpirationTime(issuedAtS + expiresInS)
+      .sign(privateKey)
+    return { token, expiresInS }
+  }
+}
