@@ -1,4 +1,5 @@
-const ISO = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)$/
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?)| (\d\d:?\d\d))$/
 const EPOCH = /^-?\d{1,16}$/
 
 /** The range of ECMAScript dates; what lies outside is no time. */
@@ -34,7 +35,8 @@ function momentOf(match: RegExpExecArray): number | undefined {
   if (minute > 59 || second > 60) return undefined
   const isMidnightAtEnd = hour === 24 && minute === 0 && second === 0 && milliseconds === 0
   if (hour > 23 && !isMidnightAtEnd) return undefined
-  const offsetMinutes = parseOffset(match[8] as string)
+  // A blank instead of the sign is a plus that a client did not encode in a query.
+  const offsetMinutes = parseOffset(match[8] ?? `+${match[9]}`)
   if (offsetMinutes === undefined) return undefined
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)

@@ -11,7 +11,8 @@ export function guardFormula<T>(cell: T): T | string {
 export function toCsv(rows: ReadonlyArray<readonly unknown[]>): string {
   return stringify(
     rows.map((row) => row.map((cell) => guardFormula(toCell(cell)))),
-    { record_delimiter: 'windows', cast: { boolean: String } },
+    // The library quotes a cell that holds the whole record delimiter; a lone CR or LF would break the line just as well.
+    { record_delimiter: 'windows', quoted_match: /[\r\n]/, cast: { boolean: String } },
   )
 }
 

@@ -1,0 +1,32 @@
+import { EventLimiter } from './event-limiter.js'
+
+describe('EventLimiter', () => {
+  it('allows a burst of five times the rate, then the rate', () => {
+    let now = 0
+    const limiter = new EventLimiter(10, () => now)
+    const allowed = () => Array.from({ length: 100 }, () => limiter.take('d1').isAllowed).filter(Boolean).length
+    expect(allowed()).toBe(50)
+    now += 1000
+    expect(allowed()).toBe(10)
+    now += 60_000
+    expect(allowed()).toBe(50)
+  })
+
+  it('says what is left and when to come back', () => {
+    const limiter = new EventLimiter(10, () => 0)
+    expect(limiter.take('d1')).toEqual({ isAllowed: true, limit: 50, remaining: 49, resetMs: 100, retryAfterMs: 0 })
+    for (let n = 0; n < 49; n++) limiter.take('d1')
+    expect(limiter.take('d1')).toEqual({ isAllowed: false, limit: 50, remaining: 0, resetMs: 5000, retryAfterMs: 100 })
+  })
+
+  it('keeps devices apart', () => {
+    const limiter = new EventLimiter(1, () => 0)
+    for (let n = 0; n < 6; n++) limiter.take('d1')
+    expect(limiter.take('d2').isAllowed).toBe(true)
+  })
+
+  it('allows everything at 0', () => {
+    const limiter = new EventLimiter(0, () => 0)
+    for (let n = 0; n < 10_000; n++) expect(limiter.take('d1').isAllowed).toBe(true)
+  })
+})

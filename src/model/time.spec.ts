@@ -1,0 +1,63 @@
+import { formatTime, parseTime } from './time.js'
+
+const at = (text: string) => {
+  const ms = parseTime(text)
+  return ms === undefined ? undefined : formatTime(ms)
+}
+
+describe('parseTime', () => {
+  it.each([
+    ['2026-11-22T07:30:00Z', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22T07:30:00.5Z', '2026-11-22T07:30:00.500Z'],
+    ['2026-11-22T07:30Z', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22t07:30:00z', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22T08:30:00+01:00', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22T08:30:00+0100', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22T08:30:00+01', '2026-11-22T07:30:00.000Z'],
+    ['2026-11-22T02:00:00-05:30', '2026-11-22T07:30:00.000Z'],
+    ['2024-02-29T00:00:00Z', '2024-02-29T00:00:00.000Z'],
+    ['2026-11-21T24:00:00Z', '2026-11-22T00:00:00.000Z'],
+  ])('reads %s', (text, expected) => expect(at(text)).toBe(expected))
+
+  it('cuts what is finer than a millisecond instead of rounding it', () => {
+    expect(at('2026-11-22T07:30:00.123999999Z')).toBe('2026-11-22T07:30:00.123Z')
+    expect(parseTime(1_790_000_000_000.9)).toBe(1_790_000_000_000)
+  })
+
+  it('takes the leap second as the last millisecond before it', () => {
+    expect(at('2016-12-31T23:59:60Z')).toBe('2016-12-31T23:59:59.999Z')
+    expect(at('2016-12-31T23:59:60.700Z')).toBe('2016-12-31T23:59:59.999Z')
+  })
+
+  it('tolerates a blank where an unencoded plus was', () => {
+    expect(at('2026-11-22T08:30:00 +01:00')).toBe('2026-11-22T07:30:00.000Z')
+    expect(at('2026-11-22T08:30:00 01:00')).toBe('2026-11-22T07:30:00.000Z')
+  })
+
+  it('reads epoch milliseconds as number and as digits', () => {
+    expect(parseTime(1_410_324_847_000)).toBe(1_410_324_847_000)
+    expect(parseTime('1410324847000')).toBe(1_410_324_847_000)
+    expect(parseTime(-1)).toBe(-1)
+  })
+
+  it.each([
+    '2026-11-22',
+    '2026-11-22T07:30:00',
+    '2026-02-29T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-11-22T25:00:00Z',
+    '2026-11-22T24:00:01Z',
+    '2026-11-22T07:60:00Z',
+    '2026-11-22T07:30:61Z',
+    '2026-11-22T07:30:00+24:00',
+    '2026-11-22T07:30:00+01:60',
+    ' 2026-11-22T07:30:00Z',
+    'yesterday',
+    '',
+    'NaN',
+  ])('refuses %j', (text) => expect(parseTime(text)).toBeUndefined())
+
+  it.each([null, undefined, true, {}, [], Number.NaN, Number.POSITIVE_INFINITY, 8.64e15 + 1])('refuses %p', (value) =>
+    expect(parseTime(value)).toBeUndefined(),
+  )
+})

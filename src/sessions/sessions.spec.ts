@@ -1,0 +1,132 @@
+import { Metrics } from '../metrics/metrics.js'
+import type { ClosingCode, Link, PresenceChange } from './link.js'
+import { CONTESTED_MS, HEARD_ONLINE_MS, Sessions } from './sessions.js'
+
+function build() {
+  let now = 1_000_000
+  const sessions = new Sessions(new Metrics(), () => now)
+  const changes: PresenceChange[] = []
+  sessions.onPresence((change) => changes.push(change))
+  return { sessions, changes, pass: (ms: number) => (now += ms) }
+}
+
+function link(deviceId: string, transport: Link['transport'] = 'socket') {
+  const closed: ClosingCode[] = []
+  const one: Link = { deviceId, transport, openedAtMs: 0, carriesCommandIds: true, close: (code) => closed.push(code) }
+  return { one, closed }
+}
+
+describe('Sessions', () => {
+  it('lets the newest exclusive link win and tells the older one why', () => {
+    const { sessions, changes } = build()
+    const older = link('d1')
+    const newer = link('d1')
+    expect(sessions.open(older.one, true)).toBe(true)
+    expect(sessions.open(newer.one, true)).toBe(true)
+    expect(older.closed).toEqual(['replaced'])
+    expect(newer.closed).toEqual([])
+    expect(sessions.linkOf('d1')).toBe(newer.one)
+    sessions.closed(older.one)
+    expect(sessions.presenceOf('d1').online).toBe(true)
+    expect(changes).toEqual([{ deviceId: 'd1', online: true, transport: 'socket', atMs: 1_000_000 }])
+  })
+
+  it('keeps several links that are not exclusive and gives commands to the newest', () => {
+    const { sessions } = build()
+    const first = link('d1', 'tcp')
+    const second = link('d1', 'tcp')
+    sessions.open(first.one, false)
+    sessions.open(second.one, false)
+    expect([first.closed, second.closed]).toEqual([[], []])
+    expect(sessions.linkOf('d1')).toBe(second.one)
+    sessions.closed(second.one)
+    expect(sessions.linkOf('d1')).toBe(first.one)
+  })
+
+  it('bears five replacements a minute, then refuses the newcomer for a minute and shows the device as contested', () => {
+    const { sessions, pass } = build()
+    for (let n = 0; n < 6; n++) expect(sessions.open(link('d1').one, true)).toBe(true)
+    const holder = sessions.linkOf('d1')
+    expect(sessions.presenceOf('d1').contested).toBe(false)
+    expect(sessions.open(link('d1').one, true)).toBe(false)
+    expect(sessions.linkOf('d1')).toBe(holder)
+    expect(sessions.presenceOf('d1').contested).toBe(true)
+    pass(59_999)
+    expect(sessions.open(link('d1').one, true)).toBe(false)
+    pass(60_001)
+    expect(sessions.open(link('d1').one, true)).toBe(true)
+    expect(sessions.presenceOf('d1').contested).toBe(true)
+    pass(CONTESTED_MS)
+    expect(sessions.presenceOf('d1').contested).toBe(false)
+  })
+
+  it('does not count a reconnect after an end as a replacement', () => {
+    const { sessions } = build()
+    for (let n = 0; n < 20; n++) {
+      const { one } = link('d1')
+      expect(sessions.open(one, true)).toBe(true)
+      sessions.closed(one)
+    }
+    expect(sessions.presenceOf('d1')).toMatchObject({ online: false, transport: null, contested: false })
+  })
+
+  it('counts a device heard without a link as online for two minutes', () => {
+    const { sessions, changes, pass } = build()
+    sessions.heardWithoutLink('d1', 'http')
+    expect(sessions.presenceOf('d1')).toEqual({
+      online: true,
+      transport: 'http',
+      lastSeenAtMs: 1_000_000,
+      contested: false,
+    })
+    pass(HEARD_ONLINE_MS - 1)
+    sessions.sweep()
+    expect(sessions.listOnline()).toEqual(['d1'])
+    pass(1)
+    expect(sessions.presenceOf('d1').online).toBe(false)
+    sessions.sweep()
+    expect(changes.map(({ online, transport }) => [online, transport])).toEqual([
+      [true, 'http'],
+      [false, null],
+    ])
+  })
+
+  it('prefers the link over having been heard, and falls back to it', () => {
+    const { sessions } = build()
+    const { one } = link('d1')
+    sessions.heardWithoutLink('d1', 'http')
+    sessions.open(one, true)
+    expect(sessions.presenceOf('d1').transport).toBe('socket')
+    sessions.closed(one)
+    expect(sessions.presenceOf('d1').transport).toBe('http')
+  })
+
+  it('lists who is online byte by byte', () => {
+    const { sessions } = build()
+    for (const id of ['b', 'a', 'B', 'a1']) sessions.open(link(id).one, true)
+    expect(sessions.listOnline()).toEqual(['B', 'a', 'a1', 'b'])
+  })
+
+  it('gives changed last-heard times once', () => {
+    const { sessions, pass } = build()
+    sessions.open(link('d1').one, true)
+    pass(5)
+    sessions.heard('d1')
+    expect(sessions.takeLastSeen()).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
+    expect(sessions.takeLastSeen()).toEqual([])
+    sessions.heard('d1')
+    expect(sessions.takeLastSeen()).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
+  })
+
+  it('ends all links of a device or of everyone', () => {
+    const { sessions } = build()
+    const one = link('d1')
+    const two = link('d2')
+    sessions.open(one.one, true)
+    sessions.open(two.one, true)
+    sessions.endLinks('d1', 'device_disabled')
+    expect([one.closed, two.closed]).toEqual([['device_disabled'], []])
+    sessions.endAll('shutting_down')
+    expect(two.closed).toEqual(['shutting_down'])
+  })
+})

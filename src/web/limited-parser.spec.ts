@@ -1,0 +1,44 @@
+import { Decoder, type Packet } from 'socket.io-parser'
+import { limitedParser, TOO_LARGE } from './limited-parser.js'
+
+const LIMIT = 100
+
+function decode(text: string): Packet {
+  const decoder: Decoder = new (limitedParser(LIMIT).Decoder)()
+  let packet: Packet | undefined
+  decoder.on('decoded', (decoded: Packet) => {
+    packet = decoded
+  })
+  decoder.add(text)
+  return packet as Packet
+}
+
+describe('limitedParser', () => {
+  it('decodes what is within the limit as the plain parser does', () => {
+    const text = '2/live,12["watch",{"deviceIds":["a"]}]'
+    const plain = new Decoder()
+    let expected: Packet | undefined
+    plain.on('decoded', (decoded: Packet) => {
+      expected = decoded
+    })
+    plain.add(text)
+    expect(decode(text)).toEqual(expected)
+  })
+
+  it('marks an event over the limit and keeps what its ack needs', () => {
+    const big = 'x'.repeat(LIMIT)
+    expect(decode(`217["location","${big}"]`)).toEqual({ type: 2, nsp: '/', id: 17, data: ['location', TOO_LARGE] })
+    expect(decode(`2/live,["watch","${big}"]`)).toEqual({ type: 2, nsp: '/live', data: ['watch', TOO_LARGE] })
+  })
+
+  it('counts bytes, not characters', () => {
+    const text = (filler: string) => `21["e","${filler}"]`
+    const room = LIMIT - text('').length
+    expect(decode(text('x'.repeat(room))).data[1]).toBe('x'.repeat(room))
+    expect(decode(text('€'.repeat(room))).data[1]).toBe(TOO_LARGE)
+  })
+
+  it('throws on an oversized packet that is no event', () => {
+    expect(() => decode(`3${'1'.repeat(LIMIT)}["x"]`)).toThrow('no event')
+  })
+})
