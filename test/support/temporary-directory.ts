@@ -1,0 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+
+const made: string[] = []
+
+/** A fresh directory that {@link removeTemporaryDirectories} removes. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'milepost-'))
+  made.push(directory)
+  return directory
+}
+
+/** Call it in `afterAll`. */
+export function removeTemporaryDirectories(): void {
+  for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true })
+}
