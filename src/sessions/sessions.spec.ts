@@ -129,4 +129,25 @@ describe('Sessions', () => {
     sessions.endAll('shutting_down')
     expect(two.closed).toEqual(['shutting_down'])
   })
+
+  it('forgets a deleted device, and tells that it went', () => {
+    const { sessions, changes } = build()
+    sessions.heardWithoutLink('d1', 'http')
+    sessions.forget('d1')
+    expect(sessions.presenceOf('d1')).toEqual({ online: false, transport: null, lastSeenAtMs: null, contested: false })
+    expect(sessions.takeLastSeen()).toEqual([])
+    expect(changes.map(({ online }) => online)).toEqual([true, false])
+  })
+
+  it('keeps track of a deleted device until its link has closed', () => {
+    const { sessions, changes } = build()
+    const { one, closed } = link('d1')
+    sessions.open(one, true)
+    sessions.forget('d1')
+    expect(closed).toEqual(['device_disabled'])
+    sessions.closed(one)
+    sessions.sweep()
+    expect(sessions.presenceOf('d1')).toEqual({ online: false, transport: null, lastSeenAtMs: null, contested: false })
+    expect(changes.map(({ online }) => online)).toEqual([true, false])
+  })
 })

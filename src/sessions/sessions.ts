@@ -124,11 +124,16 @@ export class Sessions {
     for (const link of this.entries.get(deviceId)?.links.slice() ?? []) this.closeLink(link, code)
   }
 
-  /** Forgets a deleted device once its links have ended. */
+  /** Ends all links of a deleted device and forgets it; links that take a moment to close are let go of as they do. */
   forget(deviceId: DeviceId): void {
     this.endLinks(deviceId, 'device_disabled')
-    this.entries.delete(deviceId)
+    const entry = this.entries.get(deviceId)
+    if (entry === undefined) return
+    entry.heardTransport = null
+    entry.isDirty = false
+    this.updateOnline(deviceId, entry, this.now())
     this.heardOnly.delete(deviceId)
+    if (entry.links.length === 0) this.entries.delete(deviceId)
   }
 
   /** Ends every link, of all ways in. */
