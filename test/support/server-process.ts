@@ -13,8 +13,14 @@ export class ServerProcess {
   private output = ''
   private port = 0
 
-  /** @param environment on top of what tests need; DATA_DIR must be given */
-  constructor(private readonly environment: Record<string, string>) {}
+  /**
+   * @param environment on top of what tests need; DATA_DIR must be given
+   * @param dist the built application; another one than the project's own proves that a test bites
+   */
+  constructor(
+    private readonly environment: Record<string, string>,
+    private readonly dist = path.join(ROOT, 'dist'),
+  ) {}
 
   get pid(): number {
     if (this.child?.pid === undefined) throw new Error('not running')
@@ -46,7 +52,7 @@ export class ServerProcess {
       DISK_MIN_FREE: '0',
       ...this.environment,
     }
-    const child = spawn(process.execPath, [path.join(ROOT, 'dist/src/main.js')], {
+    const child = spawn(process.execPath, [path.join(this.dist, 'src/main.js')], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })

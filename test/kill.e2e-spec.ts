@@ -1,0 +1,43 @@
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
+import { tortureByKills } from './torture/kill-torture.js'
+
+const KILLS = 25
+const UNITS = 24
+
+afterAll(removeTemporaryDirectories)
+
+describe('a server that is killed under load', () => {
+  it('has every acknowledged record exactly once after 25 kills', async () => {
+    const seed = Date.now() % 1_000_000
+    const result = await tortureByKills({ dataDirectory: temporaryDirectory(), kills: KILLS, units: UNITS, seed })
+    process.stdout.write(`seed ${seed}: ${JSON.stringify(result)}\n`)
+    expect(result).toMatchObject({ kills: KILLS, lost: 0, doubled: 0, invented: 0 })
+    expect(result.acked).toBeGreaterThan(KILLS * UNITS)
+  }, 300_000)
+
+  it('is caught losing records by this very test when it acknowledges before the commit', async () => {
+    const dist = buildThatAcksBeforeCommit()
+    const result = await tortureByKills({ dataDirectory: temporaryDirectory(), kills: 6, units: UNITS, seed: 7, dist })
+    process.stdout.write(`acknowledging before the commit: ${JSON.stringify(result)}\n`)
+    expect(result.lost).toBeGreaterThan(0)
+  }, 120_000)
+})
+
+/** A copy of the build in which the group commit answers its callers first and writes afterwards. */
+function buildThatAcksBeforeCommit(): string {
+  const directory = temporaryDirectory()
+  const dist = path.join(directory, 'dist')
+  cpSync('dist', dist, { recursive: true })
+  cpSync('package.json', path.join(directory, 'package.json'))
+  symlinkSync(path.resolve('node_modules'), path.join(directory, 'node_modules'))
+  const file = path.join(dist, 'src/pipeline/group-commit.js')
+  const honest = 'const result = await this.store.append(positions);'
+  const early =
+    'const result = { isNew: positions.map(() => true), isLatest: positions.map(() => false) }; this.answer(batch, result); await this.store.append(positions);'
+  const source = readFileSync(file, 'utf8')
+  if (!source.includes(honest)) throw new Error('the line to spoil is not there any more')
+  writeFileSync(file, source.replace(honest, early))
+  return dist
+}

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { tortureByKills } from './kill-torture.js'
+
+const count = (text: string) => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('must be a whole number, 1 or more')
+  return Number(text)
+}
+
+const options = new Command('torture')
+  .description(
+    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled',
+  )
+  .option('--kills <n>', 'how often', count, 100)
+  .option('--units <n>', 'units that send meanwhile', count, 40)
+  .option('--seed <n>', 'makes the moments of a run repeat', count, Date.now() % 1_000_000)
+  .parse()
+  .opts<{ kills: number; units: number; seed: number }>()
+
+const dataDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-torture-'))
+process.stdout.write(`seed ${options.seed}, data in ${dataDirectory}\n`)
+const result = await tortureByKills({
+  ...options,
+  dataDirectory,
+  onKill: (kill, acked) =>
+    process.stdout.write(`kill ${kill} of ${options.kills}, ${acked} records acknowledged so far\n`),
+})
+process.stdout.write(`${JSON.stringify(result)}\n`)
+if (result.lost + result.doubled + result.invented > 0) {
+  process.stdout.write('FAILED: the data directory is kept\n')
+  process.exitCode = 1
+} else rmSync(dataDirectory, { recursive: true, force: true })
