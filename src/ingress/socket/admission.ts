@@ -4,8 +4,8 @@ import { AppConfig } from '../../config/app-config.js'
 import { TokenVerifier } from '../../identity/token-verifier.js'
 import { AppError } from '../../model/app-error.js'
 import { Sessions } from '../../sessions/sessions.js'
+import { tokenOf } from '../../web/handshake.js'
 import { within } from '../within.js'
-import { tokenOf } from './handshake.js'
 import { SocketLink } from './socket-link.js'
 
 /** A newcomer to a contested identity may try again after this. */
@@ -34,7 +34,7 @@ export class Admission {
   async admit(socket: Socket): Promise<SocketLink> {
     if (this.isStopping) throw new AppError('overloaded', 'The server is stopping', { retryAfterMs: 1000 })
     const token = tokenOf(socket, this.config.SOCKET_QUERY_TOKEN)
-    const { deviceId, expiresAtMs } = await within(this.verifier.verifyDevice(token), ADMIT_WITHIN_MS)
+    const { deviceId, expiresAtMs } = await within(this.verifier.verifyDevice(token, 'login_refused'), ADMIT_WITHIN_MS)
     if (socket.conn.readyState !== 'open')
       throw new AppError('token_invalid', 'The connection ended during the handshake')
     const link: SocketLink = new SocketLink(socket, deviceId, () => link.close('token_expired'))

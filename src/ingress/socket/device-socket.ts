@@ -3,10 +3,10 @@ import type { Socket } from 'socket.io'
 import { encodeEventError } from '../../codecs/device-json/encode-answer.js'
 import { Metrics } from '../../metrics/metrics.js'
 import { AppError } from '../../model/app-error.js'
+import { HandshakeError } from '../../web/handshake.js'
 import { SocketServer } from '../../web/socket-server.js'
 import { Admission } from './admission.js'
 import { DeviceEvents, type Unit } from './device-events.js'
-import { HandshakeError } from './handshake.js'
 import type { SocketLink } from './socket-link.js'
 
 type Ack = (answer: unknown) => void

@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io'
-import { AppError } from '../../model/app-error.js'
+import { AppError } from '../model/app-error.js'
 
 /** What a refused handshake gives to socket.io: the client sees it as `connect_error` with `data.code`. */
 export class HandshakeError extends Error {
@@ -17,7 +17,7 @@ export class HandshakeError extends Error {
  * The token of a handshake: `auth.token`, else an `Authorization: Bearer` header, else `?token=` where that is allowed.
  * @throws AppError `token_missing`
  */
-export function tokenOf({ handshake }: Socket, allowQuery: boolean): string {
+export function tokenOf({ handshake }: Pick<Socket, 'handshake'>, allowQuery: boolean): string {
   const fromAuth: unknown = handshake.auth?.token
   if (typeof fromAuth === 'string' && fromAuth !== '') return fromAuth.replace(/^Bearer /i, '')
   const header = /^Bearer +(\S+)$/i.exec(handshake.headers.authorization ?? '')?.[1]

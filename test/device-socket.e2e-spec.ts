@@ -1,0 +1,272 @@
+import type { Socket } from 'socket.io-client'
+import { testImei } from './support/api.js'
+import { type RunningApp, startApp } from './support/app.js'
+import { removeTemporaryDirectories } from './support/temporary-directory.js'
+import { ask, closingOf, connectSocket, Refused } from './support/unit-socket.js'
+
+const IMEI = testImei(1)
+const OTHER = testImei(2)
+let running: RunningApp
+let sockets: Socket[] = []
+
+async function start(environment: Record<string, string> = {}): Promise<RunningApp> {
+  running = await startApp({ DEVICE_ENROLMENT: 'open', LOGIN_FAILURES_PER_MINUTE: '0', ...environment })
+  return running
+}
+
+async function connect(token: string, options: Parameters<typeof connectSocket>[1] = {}): Promise<Socket> {
+  const socket = await connectSocket(running.url, { token, ...options })
+  sockets.push(socket)
+  return socket
+}
+
+async function refusalOf(options: Parameters<typeof connectSocket>[1]): Promise<string> {
+  try {
+    sockets.push(await connectSocket(running.url, options))
+    return 'let in'
+  } catch (error) {
+    return (error as Refused).code
+  }
+}
+
+const fix = (secondsAgo = 0, more: Record<string, unknown> = {}) => ({
+  time: new Date(Date.now() - secondsAgo * 1000).toISOString(),
+  latitude: 48.1,
+  longitude: 11.5,
+  ...more,
+})
+
+afterEach(async () => {
+  for (const socket of sockets) socket.close()
+  sockets = []
+  await running.close()
+})
+afterAll(removeTemporaryDirectories)
+
+describe('the device socket', () => {
+  it('acknowledges a position after the commit, and a resend as a duplicate', async () => {
+    await start()
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    const position = fix(1, { speed: 50, attributes: { ignition: true } })
+    expect(await ask(socket, 'location', position)).toEqual({ accepted: 1, duplicates: 0, rejected: [] })
+    expect(await ask(socket, 'location', position)).toEqual({ accepted: 0, duplicates: 1, rejected: [] })
+    const { body } = await running.api.get<{ items: unknown[] }>(`/api/v1/devices/${IMEI}/track`, running.admin)
+    expect(body.items).toEqual([
+      {
+        time: position.time,
+        latitude: 48.1,
+        longitude: 11.5,
+        altitude: null,
+        speed: 50,
+        heading: null,
+        accuracy: null,
+        satellites: null,
+        hasFix: true,
+        attributes: { ignition: true },
+      },
+    ])
+  })
+
+  it('works over long polling as well, and takes the token from a header', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const socket = await connectSocket(running.url, {
+      headers: { authorization: `Bearer ${token}` },
+      transports: ['polling'],
+    })
+    sockets.push(socket)
+    expect(await ask(socket, 'location', [fix(2), fix(1)])).toEqual({ accepted: 2, duplicates: 0, rejected: [] })
+  })
+
+  it('answers for each record, and for a whole event that it cannot take', async () => {
+    await start()
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    const repeated = fix(1)
+    const mixed = [fix(3), fix(2, { latitude: 91 }), repeated, fix(-3600), { ...fix(), time: 'never' }, repeated]
+    expect(await ask(socket, 'location', mixed)).toEqual({
+      accepted: 2,
+      duplicates: 1,
+      rejected: [
+        { index: 1, code: 'invalid_latitude', message: expect.any(String) },
+        { index: 3, code: 'time_in_future', message: expect.any(String) },
+        { index: 4, code: 'invalid_time', message: expect.any(String) },
+      ],
+    })
+    const codeOf = async (event: string, ...payload: unknown[]) =>
+      (await ask<{ error?: { code: string } }>(socket, event, ...payload)).error?.code
+    expect(await codeOf('location', [])).toBe('empty_batch')
+    expect(await codeOf('location', Array(1001).fill(fix()))).toBe('batch_too_large')
+    expect(await codeOf('location', 'text')).toBe('invalid_request')
+    expect(await codeOf('location')).toBe('invalid_request')
+    expect(await codeOf('position', fix())).toBe('unknown_event')
+    expect(await codeOf('location', fix(0, { attributes: { text: 'x'.repeat(1_100_000) } }))).toBe('message_too_large')
+    expect(await ask(socket, 'location', fix(9))).toMatchObject({ accepted: 1 })
+  })
+
+  it('cuts the link without words over 4 MiB', async () => {
+    await start()
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    let wasTold = false
+    socket.on('closing', () => {
+      wasTold = true
+    })
+    const cut = new Promise((resolve) => socket.once('disconnect', resolve))
+    socket.emit('location', 'x'.repeat(4_300_000))
+    await cut
+    expect(wasTold).toBe(false)
+  })
+
+  it('survives hostile frames', async () => {
+    await start()
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    socket.emit('location', Buffer.from([1, 2, 3]))
+    socket.emit('location', { __proto__: null, time: {} }, fix(), fix())
+    socket.emit('constructor', fix())
+    socket.emit('x'.repeat(5000), fix())
+    const raw = socket.io.engine
+    raw.write('2[[[[')
+    await new Promise((resolve) => socket.once('disconnect', resolve))
+    const again = await connect(await running.api.loginDevice(IMEI))
+    expect(await ask(again, 'location', fix(1))).toMatchObject({ accepted: 1 })
+  })
+
+  it('refuses handshakes with a code', async () => {
+    await start({ DEVICE_TOKEN_TTL_S: '60' })
+    const token = await running.api.loginDevice(IMEI)
+    expect(await refusalOf({})).toBe('token_missing')
+    expect(await refusalOf({ token: 'x.y.z' })).toBe('token_invalid')
+    expect(await refusalOf({ token: running.admin })).toBe('token_invalid')
+    expect(await refusalOf({ query: { token } })).toBe('token_missing')
+    await running.api.request('PATCH', `/api/v1/devices/${IMEI}`, {
+      token: running.admin,
+      body: { status: 'disabled' },
+    })
+    expect(await refusalOf({ token })).toBe('login_refused')
+  })
+
+  it('takes a token from the query where that is allowed', async () => {
+    await start({ SOCKET_QUERY_TOKEN: 'true' })
+    const token = await running.api.loginDevice(IMEI)
+    expect(await refusalOf({ query: { token } })).toBe('let in')
+  })
+
+  it('lets the newest link win and refuses the newcomer after five replacements in a minute', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const first = await connect(token)
+    const told = closingOf(first)
+    for (let n = 0; n < 5; n++) await connect(token)
+    expect((await told).code).toBe('replaced')
+    expect(await refusalOf({ token })).toBe('too_many_requests')
+    const { body } = await running.api.get(`/api/v1/devices/${IMEI}`, running.admin)
+    expect(body).toMatchObject({ contested: true, online: true, transport: 'socket' })
+  })
+
+  it('renews a token on the open link, refuses one of another device, and ends the link when the token does', async () => {
+    await start({ DEVICE_TOKEN_TTL_S: '60' })
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    const other = await running.api.loginDevice(OTHER)
+    expect(await ask(socket, 'auth', { token: other })).toMatchObject({ error: { code: 'token_invalid' } })
+    expect(await ask(socket, 'auth', { token: 7 })).toMatchObject({ error: { code: 'token_invalid' } })
+    expect(await ask(socket, 'auth', null)).toMatchObject({ error: { code: 'token_invalid' } })
+    const answer = await ask<{ expiresIn: number }>(socket, 'auth', { token: await running.api.loginDevice(IMEI) })
+    expect(answer.expiresIn).toBeGreaterThan(55)
+    expect(answer.expiresIn).toBeLessThanOrEqual(60)
+  })
+
+  it('ends links within a second when the device is disabled, and its tokens at once', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const socket = await connect(token)
+    const told = closingOf(socket)
+    const startedMs = Date.now()
+    await running.api.request('PATCH', `/api/v1/devices/${IMEI}`, {
+      token: running.admin,
+      body: { status: 'disabled' },
+    })
+    expect((await told).code).toBe('device_disabled')
+    expect(Date.now() - startedMs).toBeLessThan(1000)
+    expect((await running.api.post('/api/v1/locations', fix(), token)).body).toMatchObject({ code: 'token_invalid' })
+  })
+
+  it('limits events of a device, not positions, and ends a flood', async () => {
+    await start({ DEVICE_EVENTS_PER_SECOND: '1' })
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    const batch = Array.from({ length: 500 }, (_, n) => fix(n + 1))
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        ask<{ error?: { code: string; retryAfterMs: number } }>(socket, 'location', batch),
+      ),
+    )
+    expect(answers.map(({ error }) => error?.code ?? 'taken')).toEqual([
+      'taken',
+      'taken',
+      'taken',
+      'taken',
+      'taken',
+      'too_many_requests',
+    ])
+    expect(answers[5]?.error?.retryAfterMs).toBeGreaterThan(0)
+    const told = closingOf(socket)
+    for (let n = 0; n < 1200; n++) socket.emit('location', fix())
+    expect((await told).code).toBe('too_many_requests')
+  })
+
+  it('says why when the server stops, after everything was acknowledged', async () => {
+    await start()
+    const socket = await connect(await running.api.loginDevice(IMEI))
+    const told = closingOf(socket)
+    const answers = Array.from({ length: 50 }, (_, n) => ask<{ accepted?: number }>(socket, 'location', fix(n + 1)))
+    await answers[0]
+    await running.app.close()
+    expect((await told).code).toBe('shutting_down')
+    const all = await Promise.all(answers)
+    expect(all.every((answer) => answer.accepted === 1 || 'error' in answer)).toBe(true)
+  })
+})
+
+describe('POST /locations', () => {
+  it('gives the same answers as the socket', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const post = async (body: unknown) => running.api.post('/api/v1/locations', body, token)
+    expect(await post(fix(1))).toMatchObject({ status: 200, body: { accepted: 1, duplicates: 0, rejected: [] } })
+    const mixed = await post([fix(3), fix(2, { heading: 400 })])
+    expect(mixed).toMatchObject({ status: 200, body: { accepted: 1, rejected: [{ index: 1, code: 'invalid_field' }] } })
+    expect(await post([])).toMatchObject({ status: 400, body: { code: 'empty_batch' } })
+    expect(await post(Array(1001).fill(fix()))).toMatchObject({ status: 400, body: { code: 'batch_too_large' } })
+    expect(await post('text')).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+    expect(await post(fix(0, { attributes: { text: 'x'.repeat(1_100_000) } }))).toMatchObject({
+      status: 413,
+      body: { code: 'body_too_large' },
+    })
+    const { body } = await running.api.get(`/api/v1/devices/${IMEI}`, running.admin)
+    expect(body).toMatchObject({ online: true, transport: 'http', authenticated: false })
+  })
+
+  it('limits events per device and says so in headers', async () => {
+    await start({ DEVICE_EVENTS_PER_SECOND: '1' })
+    const token = await running.api.loginDevice(IMEI)
+    const answers = []
+    for (let n = 0; n < 6; n++) answers.push(await running.api.post('/api/v1/locations', fix(n), token))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 429])
+    const last = answers[5]
+    expect(last?.body).toMatchObject({ code: 'too_many_requests' })
+    expect(Number(last?.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(answers[0]?.headers.get('ratelimit-limit')).toBe('5')
+    expect(answers[0]?.headers.get('ratelimit-remaining')).toBe('4')
+  })
+
+  it('keeps refused records for an admin to see, with the reason', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    await running.api.post('/api/v1/locations', [fix(1, { latitude: 'north' }), fix(2)], token)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const { body } = await running.api.get<{ items: Array<Record<string, unknown>> }>(
+      `/api/v1/quarantine?deviceId=${IMEI}`,
+      running.admin,
+    )
+    expect(body.items).toMatchObject([{ deviceId: IMEI, ingress: 'http', code: 'invalid_latitude' }])
+    expect(String(body.items[0]?.raw)).toContain('"latitude":"north"')
+  })
+})
