@@ -19,6 +19,7 @@ const LATE_SIGNATURES_MS = 60_000
 export class KeyDirectory extends KeySource {
   private readonly logger = new Logger('keys')
   private readonly imported = new Map<string, SigningKey>()
+  /** Files already complained about; each look tries them again, since a permission may be mended. */
   private readonly unusable = new Set<string>()
 
   /**
@@ -40,7 +41,7 @@ export class KeyDirectory extends KeySource {
   async load(): Promise<readonly SigningKey[]> {
     await makeKeyDirectory(this.directory)
     const isFirst = this.imported.size === 0
-    const files = (await this.listFiles()).filter((file) => isFirst || !this.unusable.has(file))
+    const files = await this.listFiles()
     for (const file of files.filter((one) => !this.imported.has(one))) await this.read(file, isFirst)
     for (const file of this.imported.keys()) if (!files.includes(file)) this.imported.delete(file)
     if (this.imported.size === 0) await this.add()
@@ -108,11 +109,12 @@ export class KeyDirectory extends KeySource {
       const createdAtMs = parseTime(jwk.createdAt)
       if (createdAtMs === undefined) throw new Error('createdAt is missing')
       this.imported.set(file, await importSigningKey(jwk, createdAtMs))
+      this.unusable.delete(file)
     } catch (cause) {
       const message = `${whole} is no usable signing key: ${wordsOf(cause)}`
       if (isFatal) throw new KeyDirectoryError(message, { cause })
+      if (!this.unusable.has(file)) this.logger.error({ event: 'signing_key_unusable', reason: message })
       this.unusable.add(file)
-      this.logger.error({ event: 'signing_key_unusable', reason: message })
     }
   }
 }

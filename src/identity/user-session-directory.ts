@@ -1,6 +1,6 @@
 import { Logger, type OnModuleDestroy } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
-import type { Role, UserRecord, UserRecords, UserSessionRecord } from '../storage/sql/user-records.js'
+import type { Role, UserRecord, UserRecords } from '../storage/sql/user-records.js'
 
 /** A session that lives, with what its user may do now. */
 export interface UserSession {
@@ -66,11 +66,6 @@ export class UserSessionDirectory implements OnModuleDestroy {
     entry.usedAtMs = now
     if (entry.sessionEndsAtMs > now && now - entry.checkedAtMs < RECHECK_MS) return entry.session
     return this.recheck(sessionId, entry)
-  }
-
-  /** A user logged in. */
-  opened({ sessionId, expiresAtMs }: UserSessionRecord, user: Pick<UserRecord, 'username' | 'role'>): void {
-    this.keep({ sessionId, username: user.username, role: user.role }, expiresAtMs)
   }
 
   /** Sessions were ended in the store. */

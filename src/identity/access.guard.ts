@@ -1,0 +1,72 @@
+import { type CanActivate, type ExecutionContext, Injectable, type OnModuleInit } from '@nestjs/common'
+import { PATH_METADATA } from '@nestjs/common/constants.js'
+import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core'
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../model/app-error.js'
+import type { Role } from '../storage/sql/user-records.js'
+import { ACCESS, type Access, type Caller, setCaller } from './access.js'
+import { bearerTokenOf } from './bearer-token.js'
+import { TokenVerifier } from './token-verifier.js'
+
+const RANK: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 }
+
+/** Lets a request through to a route only as the route's access decorator says. A route without one is closed to all. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly verifier: TokenVerifier,
+  ) {}
+
+  /** @throws AppError `token_missing` | `token_invalid` | `token_expired` | `forbidden` | `store_unavailable` */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    // Sockets are asked for their token in the handshake.
+    if (context.getType() !== 'http') return true
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ])
+    if (access === 'public') return true
+    const request = context.switchToHttp().getRequest<FastifyRequest>()
+    if (access === undefined) throw new AppError('forbidden', 'Nobody may call this route')
+    setCaller(request, await this.identify(access, bearerTokenOf(request.headers.authorization)))
+    return true
+  }
+
+  private async identify(access: Exclude<Access, 'public'>, token: string | undefined): Promise<Caller> {
+    if (access === 'device') {
+      const { deviceId } = await this.verifier.verifyDevice(token)
+      return { kind: 'device', deviceId }
+    }
+    const { username, role, sessionId } = await this.verifier.verifyUser(token)
+    if (RANK[role] < RANK[access]) throw new AppError('forbidden', `This needs the role ${access}`)
+    return { kind: 'user', username, role, sessionId }
+  }
+}
+
+/** Refuses to start with a route that nobody decided on: forgetting it must not be found out in production. */
+@Injectable()
+export class AccessCheck implements OnModuleInit {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly reflector: Reflector,
+  ) {}
+
+  /** @throws Error naming every route without an access decorator */
+  onModuleInit(): void {
+    const open = this.discovery.getControllers().flatMap(({ metatype }) => this.undecidedOf(metatype))
+    if (open.length > 0) throw new Error(`routes without an access decorator: ${open.join(', ')}`)
+  }
+
+  private undecidedOf(controller: unknown): string[] {
+    if (typeof controller !== 'function') return []
+    const prototype = controller.prototype as Record<string, unknown>
+    return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
+      const handler = prototype[name]
+      if (typeof handler !== 'function' || !Reflect.hasMetadata(PATH_METADATA, handler)) return []
+      const access: unknown = this.reflector.get(ACCESS, handler) ?? this.reflector.get(ACCESS, controller)
+      return access === undefined ? [`${controller.name}.${name}`] : []
+    })
+  }
+}

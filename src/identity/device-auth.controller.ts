@@ -1,0 +1,65 @@
+import { Body, Controller, Header, HttpCode, Post, Req, Res } from '@nestjs/common'
+import { ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { AppConfig } from '../config/app-config.js'
+import { AppError } from '../model/app-error.js'
+import { type DeviceId, deviceKindOf, type ImeiCheck, isImei } from '../model/device-id.js'
+import { Answers, Refuses } from '../web/answers.js'
+import { API } from '../web/api-path.js'
+import { clientAddressOf } from '../web/client-address.js'
+import { setRateLimitHeaders } from '../web/rate-limit.js'
+import { Public } from './access.js'
+import { deviceLoginIn, deviceTokenOut } from './auth.schema.js'
+import { DeviceLogin } from './device-login.js'
+import { DeviceGate } from './login-gate.js'
+
+@ApiTags('auth')
+@Controller(`${API}/auth/device`)
+export class DeviceAuthController {
+  constructor(
+    private readonly logins: DeviceLogin,
+    private readonly gate: DeviceGate,
+    private readonly config: AppConfig,
+  ) {}
+
+  @Post()
+  @Public()
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    operationId: 'loginDevice',
+    summary: 'Log a unit in',
+    description:
+      'Send `imei`, or `deviceId` for a box that has none, and `secret` if the device has one. An unknown or disabled device and a missing or wrong secret are all answered alike. Only refused logins count against the limit.',
+  })
+  @Answers(200, 'A device token', deviceTokenOut)
+  @Refuses('invalid_request', 'invalid_imei', 'login_refused', 'too_many_requests')
+  async login(
+    @Body({ schema: deviceLoginIn }) body: z.output<typeof deviceLoginIn>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<z.output<typeof deviceTokenOut>> {
+    const deviceId = deviceIdOf(body, this.config.IMEI_CHECK)
+    const address = clientAddressOf(request)
+    try {
+      const { token, expiresInS } = await this.logins.login({ deviceId, secret: body.secret ?? undefined, address })
+      return { accessToken: token, tokenType: 'Bearer', expiresIn: expiresInS }
+    } finally {
+      const left = this.gate.allowance({ id: deviceId, address })
+      if (left !== undefined) setRateLimitHeaders(reply, left)
+    }
+  }
+}
+
+/** @throws AppError `invalid_request`: neither id or two; `invalid_imei`: not a valid id */
+function deviceIdOf({ imei, deviceId }: z.output<typeof deviceLoginIn>, check: ImeiCheck): DeviceId {
+  const given = imei ?? deviceId
+  if (given === undefined || given === null) throw new AppError('invalid_request', 'Send imei or deviceId')
+  const isTwo = imei !== undefined && deviceId !== undefined && imei !== deviceId
+  if (isTwo) throw new AppError('invalid_request', 'Send either imei or deviceId')
+  const isValid =
+    typeof given === 'string' && (given === imei ? isImei(given, check) : deviceKindOf(given, check) !== undefined)
+  if (!isValid) throw new AppError('invalid_imei')
+  return given
+}

@@ -1,0 +1,88 @@
+import { Injectable, Logger } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { type DeviceId, deviceKindOf } from '../model/device-id.js'
+import { DeviceRecords } from '../storage/sql/device-records.js'
+import { DeviceDirectory, type DeviceIdentity } from './device-directory.js'
+import { isDeviceSecret, newGeneration } from './device-secrets.js'
+import { DeviceGate } from './login-gate.js'
+import { type IssuedToken, TokenIssuer } from './tokens.js'
+
+/** A unit's login: a well-formed id, and the secret if it sent one. */
+export interface DeviceLoginRequest {
+  readonly deviceId: DeviceId
+  readonly secret: string | undefined
+  /** Client address. */
+  readonly address: string
+}
+
+/** Lets units in. Unknown, disabled, missing and wrong secret cannot be told apart from outside. */
+@Injectable()
+export class DeviceLogin {
+  private readonly logger = new Logger('login')
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly directory: DeviceDirectory,
+    private readonly records: DeviceRecords,
+    private readonly gate: DeviceGate,
+    private readonly issuer: TokenIssuer,
+  ) {}
+
+  /** @throws AppError `login_refused` | `too_many_requests` | `store_unavailable` */
+  async login({ deviceId, secret, address }: DeviceLoginRequest): Promise<IssuedToken> {
+    const entrance = await this.gate.enter({ id: deviceId, address })
+    const device = await this.findAdmissible(deviceId, secret)
+    if (device === undefined) return this.gate.refuse(entrance)
+    await this.gate.pass(entrance)
+    return this.issuer.issueDevice(device)
+  }
+
+  /**
+   * A good login is served from memory. A bad one always asks the store, known or not: the same work for every refusal, and
+   * nobody is refused by what memory has kept too long.
+   */
+  private async findAdmissible(deviceId: DeviceId, secret: string | undefined): Promise<DeviceIdentity | undefined> {
+    const remembered = this.directory.peek(deviceId)
+    if (isAdmissible(remembered, secret)) return remembered
+    const stored = await this.directory.reload(deviceId)
+    if (isAdmissible(stored, secret)) return stored
+    return stored === undefined ? this.enrol(deviceId) : undefined
+  }
+
+  private async enrol(deviceId: DeviceId): Promise<DeviceIdentity | undefined> {
+    const { DEVICE_ENROLMENT, IMEI_CHECK } = this.config
+    if (DEVICE_ENROLMENT !== 'open' || deviceKindOf(deviceId, IMEI_CHECK) !== 'imei') return undefined
+    const isNew = await this.records.insert(newcomer(deviceId))
+    if (isNew) this.logger.log({ event: 'device_enrolled', deviceId })
+    this.directory.invalidate(deviceId)
+    const device = await this.directory.find(deviceId)
+    return isAdmissible(device, undefined) ? device : undefined
+  }
+}
+
+/** A secret sent for a device that has none is ignored. */
+function isAdmissible(device: DeviceIdentity | undefined, secret: string | undefined): device is DeviceIdentity {
+  const isRight = isDeviceSecret(secret ?? '', device?.secretHash ?? null)
+  if (device === undefined || device.status !== 'active') return false
+  return device.secretHash === null ? device.kind === 'imei' : isRight
+}
+
+function newcomer(deviceId: DeviceId): Parameters<DeviceRecords['insert']>[0] {
+  return {
+    deviceId,
+    kind: 'imei',
+    name: null,
+    plate: null,
+    brand: null,
+    model: null,
+    protocol: null,
+    status: 'active',
+    secretHash: null,
+    trackerAllowed: false,
+    trackerSack: false,
+    commandPassword: null,
+    generation: newGeneration(),
+    createdAtMs: Date.now(),
+    lastSeenAtMs: null,
+  }
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common'
+import { Reflector } from '@nestjs/core'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { defer, lastValueFrom, type Observable, of } from 'rxjs'
+import { AppError, type ErrorCode, type FieldError } from '../model/app-error.js'
+import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
+import { callerOf } from './access.js'
+import { AnswerVault } from './answer-vault.js'
+import { IDEMPOTENT } from './idempotent.js'
+
+/** A key means the same request for so long. */
+export const IDEMPOTENCY_KEY_MS = 86_400_000
+const KEY = /^[\x20-\x7e]{1,255}$/
+const MAX_SEALED_CHARS = 1_000_000
+const KEPT_HEADERS = ['location', 'content-type'] as const
+
+/** An answer as it is kept. */
+type Answer =
+  | { readonly headers: Readonly<Record<string, string>>; readonly body: unknown }
+  | { readonly code: ErrorCode; readonly detail: string; readonly errors?: readonly FieldError[] | undefined }
+
+/** One request under its key. */
+interface Claim {
+  readonly key: string
+  readonly scopeHash: string
+  readonly bodyHash: string
+}
+
+/**
+ * Answers the repeat of a user's POST as the first was answered, by `Idempotency-Key`. What may come out otherwise the next time
+ * (5xx, 429) gives the key back.
+ */
+@Injectable()
+export class IdempotencyInterceptor implements NestInterceptor {
+  private readonly logger = new Logger('idempotency')
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly records: IdempotencyRecords,
+    private readonly vault: AnswerVault,
+  ) {}
+
+  /** @throws AppError `invalid_request` | `idempotency_key_reused` | `idempotency_in_progress` | `store_unavailable` */
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    if (!this.reflector.get<boolean | undefined>(IDEMPOTENT, context.getHandler())) return next.handle()
+    const request = context.switchToHttp().getRequest<FastifyRequest>()
+    const reply = context.switchToHttp().getResponse<FastifyReply>()
+    const claim = this.claimOf(request)
+    if (claim === undefined) return next.handle()
+    const held = await this.take(claim)
+    if (held !== undefined) return of(replay(reply, held.status, held.answer))
+    return defer(() => this.run(claim, next, reply))
+  }
+
+  private claimOf(request: FastifyRequest): Claim | undefined {
+    const caller = callerOf(request)
+    const key = request.headers['idempotency-key']
+    if (key === undefined || caller?.kind !== 'user') return undefined
+    if (typeof key !== 'string' || !KEY.test(key)) {
+      throw new AppError('invalid_request', 'Idempotency-Key must have 1 to 255 printable ASCII characters')
+    }
+    const [path = '', query = ''] = request.url.split('?', 2)
+    return {
+      key,
+      scopeHash: this.vault.scopeHash(caller.username, request.method, path, key),
+      bodyHash: createHash('sha256').update(query).update('\n').update(textOf(request.body)).digest('hex'),
+    }
+  }
+
+  /** @returns undefined: the key is this request's now; else the answer of the first one */
+  private async take(claim: Claim): Promise<{ status: number; answer: Answer } | undefined> {
+    const { scopeHash, bodyHash, key } = claim
+    const now = Date.now()
+    const held = await this.records.claim({ scopeHash, bodyHash, createdAtMs: now, status: null, sealed: null })
+    if (held === undefined) return undefined
+    if (held.createdAtMs <= now - IDEMPOTENCY_KEY_MS) {
+      await this.records.release(scopeHash)
+      return this.take(claim)
+    }
+    if (held.bodyHash !== bodyHash) throw new AppError('idempotency_key_reused')
+    if (held.status === null || held.sealed === null) {
+      throw new AppError('idempotency_in_progress', undefined, { retryAfterMs: 1000 })
+    }
+    return { status: held.status, answer: this.vault.unseal(held.sealed, scopeHash, key) as Answer }
+  }
+
+  private async run(claim: Claim, next: CallHandler, reply: FastifyReply): Promise<unknown> {
+    try {
+      const body: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined })
+      await this.keep(claim, reply.statusCode, { headers: headersOf(reply), body: body ?? null })
+      return body
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) await this.release(claim)
+      else
+        await this.keep(claim, refusal.status, { code: refusal.code, detail: refusal.message, errors: refusal.errors })
+      throw error
+    }
+  }
+
+  /** Never throws: what the request did is done, and its answer is due. */
+  private async keep({ scopeHash, key }: Claim, status: number, answer: Answer): Promise<void> {
+    try {
+      const sealed = this.vault.seal(answer, scopeHash, key)
+      if (sealed.length > MAX_SEALED_CHARS) await this.records.release(scopeHash)
+      else await this.records.complete(scopeHash, status, sealed)
+    } catch (error) {
+      this.logger.error({ event: 'idempotent_answer_not_kept', reason: String(error) })
+    }
+  }
+
+  private async release({ scopeHash }: Claim): Promise<void> {
+    try {
+      await this.records.release(scopeHash)
+    } catch (error) {
+      this.logger.error({ event: 'idempotency_key_not_released', reason: String(error) })
+    }
+  }
+}
+
+/** @throws AppError as the first time */
+function replay(reply: FastifyReply, status: number, answer: Answer): unknown {
+  void reply.header('idempotent-replayed', 'true')
+  if ('code' in answer) throw new AppError(answer.code, answer.detail, { errors: answer.errors })
+  void reply.status(status).headers(answer.headers)
+  return answer.body ?? undefined
+}
+
+/** The refusal, if the same request would get it again. */
+function refusalOf(error: unknown): AppError | undefined {
+  if (!(error instanceof AppError)) return undefined
+  return error.status < 500 && error.status !== 429 ? error : undefined
+}
+
+function headersOf(reply: FastifyReply): Record<string, string> {
+  const kept = KEPT_HEADERS.map((name) => [name, reply.getHeader(name)] as const)
+  return Object.fromEntries(
+    kept.filter((pair): pair is [(typeof KEPT_HEADERS)[number], string] => typeof pair[1] === 'string'),
+  )
+}
+
+function textOf(body: unknown): string {
+  return typeof body === 'string' ? body : (JSON.stringify(body) ?? '')
+}

@@ -1,0 +1,147 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { AppError } from '../model/app-error.js'
+import { type Role, UserRecords, type UserSessionRecord } from '../storage/sql/user-records.js'
+import type { UserCaller } from './access.js'
+import { AuditLog } from './audit-log.js'
+import { UserGate } from './login-gate.js'
+import { PasswordHasher } from './password-hasher.js'
+import { TokenIssuer } from './tokens.js'
+import { type UserSession, UserSessionDirectory } from './user-session-directory.js'
+
+/** What a person holds after logging in. */
+export interface UserTokens {
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly expiresInS: number
+  readonly user: { readonly username: string; readonly role: Role }
+}
+
+/** A refresh token names its session, so that whoever uses one twice ends that session in memory too. */
+const REFRESH_TOKEN = /^([0-9a-f-]{36})\.[A-Za-z0-9_-]{43}$/
+
+/** People's logins: a session is a family of refresh tokens, each good for one exchange. */
+@Injectable()
+export class UserLogin {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly records: UserRecords,
+    private readonly sessions: UserSessionDirectory,
+    private readonly door: UserDoor,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /** @throws AppError `login_refused` | `too_many_requests` | `overloaded` | `store_unavailable` */
+  async login(username: string, password: string, address: string): Promise<UserTokens> {
+    const entrance = await this.door.gate.enter({ id: username, address })
+    const user = await this.records.find(username)
+    const isRight = await this.door.hasher.isPassword(password, user?.passwordHash)
+    if (user === undefined || !isRight || user.disabled) return this.door.gate.refuse(entrance)
+    await this.door.gate.pass(entrance)
+    const session = this.newSession(username)
+    const refreshToken = newRefreshToken(session.sessionId)
+    await this.records.insertSession(session, hashOf(refreshToken))
+    const live = await this.confirm(session, user.passwordHash)
+    if (live === undefined) return this.door.gate.refuse(entrance)
+    await this.audit.record({ by: username, action: 'user.login', target: username, address })
+    return this.tokensOf(session, live, refreshToken)
+  }
+
+  /** The user may have been disabled or given another password while this one was being hashed: the new session must not survive that. */
+  private async confirm(session: UserSessionRecord, passwordHash: string): Promise<UserSession | undefined> {
+    const user = await this.records.find(session.username)
+    if (user?.passwordHash === passwordHash && !user.disabled) return this.sessions.find(session.sessionId)
+    await this.records.endSession(session.sessionId, Date.now())
+    return undefined
+  }
+
+  /**
+   * Exchanges a refresh token for the next one.
+   * @throws AppError `token_invalid`: unknown, expired, ended, or used before; the last also ends its session
+   */
+  async refresh(refreshToken: string, address: string): Promise<UserTokens> {
+    const sessionId = REFRESH_TOKEN.exec(refreshToken)?.[1]
+    if (sessionId === undefined) throw new AppError('token_invalid')
+    const next = newRefreshToken(sessionId)
+    const session = await this.records.rotateRefresh(hashOf(refreshToken), hashOf(next), Date.now())
+    if (session === 'reused') return this.endStolen(sessionId, address)
+    if (session === undefined) throw new AppError('token_invalid')
+    const user = await this.sessions.find(sessionId)
+    if (user === undefined) throw new AppError('token_invalid')
+    return this.tokensOf(session, user, next)
+  }
+
+  /** Ends the session: its refresh tokens and its access tokens. */
+  async logout(caller: UserCaller, address: string): Promise<void> {
+    await this.records.endSession(caller.sessionId, Date.now())
+    this.sessions.ended([caller.sessionId])
+    await this.audit.record({ by: caller.username, action: 'user.logout', target: caller.username, address })
+  }
+
+  /**
+   * Changes the caller's own password and ends their other sessions.
+   * @throws AppError `login_refused` when `current` is wrong | `too_many_requests` | `overloaded`
+   */
+  async changePassword(caller: UserCaller, current: string, next: string, address: string): Promise<void> {
+    const { username, sessionId } = caller
+    const entrance = await this.door.gate.enter({ id: username, address })
+    const user = await this.records.find(username)
+    if (!(await this.door.hasher.isPassword(current, user?.passwordHash))) return this.door.gate.refuse(entrance)
+    await this.door.gate.pass(entrance)
+    await this.records.update(username, { passwordHash: await this.door.hasher.hash(next) })
+    this.sessions.ended(await this.records.endSessionsOf(username, Date.now(), sessionId))
+    await this.audit.record({ by: username, action: 'user.password', target: username, address })
+  }
+
+  private async endStolen(sessionId: string, address: string): Promise<never> {
+    this.sessions.ended([sessionId])
+    const session = await this.records.findSession(sessionId)
+    await this.audit.record({
+      by: 'system',
+      action: 'session.reuse',
+      target: session?.username ?? null,
+      detail: { reason: 'a refresh token was used twice; its session was ended' },
+      address,
+    })
+    throw new AppError('token_invalid', 'The refresh token was used before; its session is ended')
+  }
+
+  private newSession(username: string): UserSessionRecord {
+    const createdAtMs = Date.now()
+    return {
+      sessionId: randomUUID(),
+      username,
+      createdAtMs,
+      expiresAtMs: createdAtMs + this.config.REFRESH_TOKEN_TTL_S * 1000,
+      endedAtMs: null,
+    }
+  }
+
+  private async tokensOf(
+    session: UserSessionRecord,
+    { username, role }: { username: string; role: Role },
+    refreshToken: string,
+  ): Promise<UserTokens> {
+    const { token, expiresInS } = await this.door.issuer.issueUser(session)
+    return { accessToken: token, refreshToken, expiresInS, user: { username, role } }
+  }
+}
+
+/** What stands between a password and a token. */
+@Injectable()
+export class UserDoor {
+  constructor(
+    readonly gate: UserGate,
+    readonly hasher: PasswordHasher,
+    readonly issuer: TokenIssuer,
+  ) {}
+}
+
+function newRefreshToken(sessionId: string): string {
+  return `${sessionId}.${randomBytes(32).toString('base64url')}`
+}
+
+function hashOf(refreshToken: string): string {
+  return createHash('sha256').update(refreshToken).digest('hex')
+}
