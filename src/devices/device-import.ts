@@ -1,0 +1,156 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Injectable } from '@nestjs/common'
+import { AuditLog } from '../identity/audit-log.js'
+import { hashDeviceSecret } from '../identity/device-secrets.js'
+import { AppError } from '../model/app-error.js'
+import type { DeviceId } from '../model/device-id.js'
+import { countLines, readCsv } from '../web/csv-records.js'
+import { type ImportCode, type ImportResult, type NewDeviceIn, newDeviceIn } from './device.schema.js'
+import type { Actor } from './device-management.js'
+import { DeviceRegistry } from './device-registry.js'
+
+/** Lines of one import; a file over it is refused whole before anything is changed. */
+export const MAX_IMPORT_LINES = 100_000
+/** Devices named in one entry of the audit log. */
+const AUDITED_TOGETHER = 100
+/** Lines after which others get their turn, even when none of them needs a store. */
+const TURN_LINES = 100
+
+const COLUMNS = Object.keys(newDeviceIn.shape)
+
+type LineOutcome =
+  | { readonly deviceId: DeviceId; readonly did: 'created' | 'updated'; readonly hasNewSecret: boolean }
+  | { readonly code: ImportCode; readonly message: string }
+
+type Done = Extract<LineOutcome, { deviceId: DeviceId }>
+
+/** Adds and changes many devices from a CSV file; each line stands for itself. */
+@Injectable()
+export class DeviceImport {
+  constructor(
+    private readonly registry: DeviceRegistry,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * Lines are taken in order. A device that is there is changed in the columns that the file has; an empty cell clears a label
+   * and leaves a secret as it is. Repeating an import changes nothing more.
+   * @param text the header row on line 1 names the columns as `POST /devices` names its fields, in any order
+   * @throws AppError `invalid_request` when the header row is not right or the file is too long; nothing was changed then
+   */
+  async run(text: string, actor: Actor): Promise<ImportResult> {
+    const columns = readHeader(text)
+    assertLength(text)
+    const result: ImportResult = { created: 0, updated: 0, rejected: [] }
+    const trail = new Trail(this.audit, actor)
+    let lines = 0
+    try {
+      for (const { line, cells } of readCsv(text)) {
+        if (line === 1) continue
+        if (++lines % TURN_LINES === 0) await nextTurn()
+        const outcome = await this.take(columns, cells)
+        if ('code' in outcome) result.rejected.push({ line, ...outcome })
+        else {
+          result[outcome.did]++
+          await trail.add(outcome)
+        }
+      }
+    } finally {
+      await trail.end()
+    }
+    return result
+  }
+
+  private async take(columns: readonly string[], cells: readonly string[] | undefined): Promise<LineOutcome> {
+    if (cells === undefined) return { code: 'invalid_csv', message: 'a quote is not where CSV has one, or not closed' }
+    if (cells.length !== columns.length) {
+      return { code: 'invalid_csv', message: `has ${cells.length} cells, the header row has ${columns.length}` }
+    }
+    const parsed = newDeviceIn.safeParse(toFields(columns, cells))
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      return { code: 'invalid_field', message: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` }
+    }
+    try {
+      return await this.apply(parsed.data)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'invalid_imei') {
+        return { code: 'invalid_imei', message: error.message }
+      }
+      throw error
+    }
+  }
+
+  private async apply({ deviceId, secret, ...labels }: NewDeviceIn): Promise<LineOutcome> {
+    const mayGoWithout = !this.registry.mustHaveSecret(deviceId)
+    const secretHash = secret === undefined ? {} : { secretHash: hashDeviceSecret(secret) }
+    const done = await this.registry.change(deviceId, { ...labels, ...secretHash })
+    if (done !== undefined) return { deviceId, did: 'updated', hasNewSecret: done.changed.includes('secretHash') }
+    if (secret === undefined && !mayGoWithout) {
+      return {
+        code: 'secret_required',
+        message: 'a device without an IMEI must have a secret, and one generated here could not be shown',
+      }
+    }
+    const added = await this.registry.add({ deviceId, secret, ...labels })
+    if (added === undefined) return this.apply({ deviceId, secret, ...labels })
+    return { deviceId, did: 'created', hasNewSecret: secret !== undefined }
+  }
+}
+
+/** Writes down which devices an import touched, some at a time. */
+class Trail {
+  private done: Done[] = []
+
+  constructor(
+    private readonly audit: AuditLog,
+    private readonly actor: Actor,
+  ) {}
+
+  async add(outcome: Done): Promise<void> {
+    this.done.push(outcome)
+    if (this.done.length >= AUDITED_TOGETHER) await this.end()
+  }
+
+  async end(): Promise<void> {
+    if (this.done.length === 0) return
+    const idsOf = (isMeant: (one: Done) => boolean) => this.done.filter(isMeant).map(({ deviceId }) => deviceId)
+    const detail = {
+      created: idsOf(({ did }) => did === 'created'),
+      updated: idsOf(({ did }) => did === 'updated'),
+      newSecret: idsOf(({ hasNewSecret }) => hasNewSecret),
+    }
+    this.done = []
+    await this.audit.record({ ...this.actor, action: 'device.import', detail })
+  }
+}
+
+function readHeader(text: string): string[] {
+  const [first] = readCsv(text)
+  const columns = first?.cells?.map((cell) => cell.trim())
+  if (first?.line !== 1 || columns === undefined) throw invalidHeader('Line 1 must be a header row')
+  const unknown = columns.filter((column) => !COLUMNS.includes(column))
+  if (unknown.length > 0) {
+    throw invalidHeader(`Unknown columns: ${unknown.join(', ')}. Known are ${COLUMNS.join(', ')}, separated by commas`)
+  }
+  if (new Set(columns).size !== columns.length) throw invalidHeader('A column is named twice')
+  if (!columns.includes('deviceId')) throw invalidHeader('The column deviceId is missing')
+  return columns
+}
+
+function assertLength(text: string): void {
+  if (countLines(text) > MAX_IMPORT_LINES + 1) {
+    throw new AppError('invalid_request', `A file has at most ${MAX_IMPORT_LINES} lines; send it in parts`)
+  }
+}
+
+const invalidHeader = (message: string) => new AppError('invalid_request', message.slice(0, 1000))
+
+function toFields(columns: readonly string[], cells: readonly string[]): Record<string, string | null> {
+  const fields = columns.map((column, index): [string, string | null] => [column, cells[index] ?? ''])
+  return Object.fromEntries(
+    fields
+      .filter(([column, cell]) => column !== 'secret' || cell !== '')
+      .map(([column, cell]) => [column, column === 'deviceId' ? (cell?.trim() ?? '') : cell]),
+  )
+}

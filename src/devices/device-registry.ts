@@ -1,0 +1,143 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { DeviceDirectory } from '../identity/device-directory.js'
+import { generateDeviceSecret, hashDeviceSecret, newGeneration } from '../identity/device-secrets.js'
+import { AppError } from '../model/app-error.js'
+import { type DeviceId, deviceKindOf } from '../model/device-id.js'
+import { Sessions } from '../sessions/sessions.js'
+import { type DeviceChanges, type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
+
+/** What a new device is told of itself; an id that is there already is left as it is. */
+export interface NewDevice extends Partial<Pick<DeviceRecord, 'name' | 'plate' | 'brand' | 'model'>> {
+  readonly deviceId: DeviceId
+  readonly secret?: string | undefined
+}
+
+export interface AddedDevice {
+  readonly record: DeviceRecord
+  /** Generated and known to nobody else; null: none was. */
+  readonly generatedSecret: string | null
+}
+
+export interface ChangedDevice {
+  readonly record: DeviceRecord
+  /** Names of the fields that were changed. */
+  readonly changed: ReadonlyArray<keyof DeviceChanges>
+}
+
+/**
+ * Adds, changes and removes devices, and makes each change felt: what decides whether a device may speak reaches the directory
+ * that checks tokens, and links that may no longer be are ended, before the call returns. Changes of one device are made one
+ * after another, so that the directory never ends up with the older of two.
+ */
+@Injectable()
+export class DeviceRegistry {
+  private readonly lastOf = new Map<DeviceId, Promise<unknown>>()
+
+  constructor(
+    private readonly records: DeviceRecords,
+    private readonly directory: DeviceDirectory,
+    private readonly sessions: Sessions,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** Whether devices of this id always have a secret. @throws AppError `invalid_imei` */
+  mustHaveSecret(deviceId: string): boolean {
+    return this.kindOf(deviceId) === 'named'
+  }
+
+  /**
+   * @returns undefined: there is a device with this id
+   * @throws AppError `invalid_imei`
+   */
+  async add({ deviceId, secret, ...labels }: NewDevice): Promise<AddedDevice | undefined> {
+    const kind = this.kindOf(deviceId)
+    const generatedSecret = kind === 'named' && secret === undefined ? generateDeviceSecret() : null
+    const known = secret ?? generatedSecret
+    const record: DeviceRecord = {
+      deviceId,
+      kind,
+      name: labels.name ?? null,
+      plate: labels.plate ?? null,
+      brand: labels.brand ?? null,
+      model: labels.model ?? null,
+      protocol: null,
+      status: 'active',
+      secretHash: known === null ? null : hashDeviceSecret(known),
+      trackerAllowed: false,
+      trackerSack: false,
+      commandPassword: null,
+      generation: newGeneration(),
+      createdAtMs: Date.now(),
+      lastSeenAtMs: null,
+    }
+    return this.inOrder(deviceId, async () => {
+      if (!(await this.records.insert(record))) return undefined
+      this.directory.put(record)
+      return { record, generatedSecret }
+    })
+  }
+
+  /**
+   * Changes a device. Disabling it or changing its secret voids its tokens and ends its links.
+   * @returns undefined: there is none
+   */
+  change(deviceId: DeviceId, wanted: DeviceChanges): Promise<ChangedDevice | undefined> {
+    return this.inOrder(deviceId, async () => {
+      const before = await this.records.find(deviceId)
+      if (before === undefined) return undefined
+      const changes = differences(before, wanted)
+      const changed = Object.keys(changes) as Array<keyof DeviceChanges>
+      if (changed.length === 0) return { record: before, changed }
+      const isDisabled = changes.status === 'disabled'
+      const hasNewSecret = changes.secretHash !== undefined
+      const generation = isDisabled || hasNewSecret ? { generation: newGeneration() } : {}
+      const record = await this.records.update(deviceId, { ...changes, ...generation })
+      if (record === undefined) return undefined
+      this.directory.put(record)
+      const mayNotSpeakAsTracker = changes.trackerAllowed === false && record.secretHash !== null
+      if (isDisabled || mayNotSpeakAsTracker) this.sessions.endLinks(deviceId, 'device_disabled')
+      // Its token is void: what the unit has to do is what it does when one has expired, log in again (with the new secret).
+      else if (hasNewSecret) this.sessions.endLinks(deviceId, 'token_expired')
+      return { record, changed }
+    })
+  }
+
+  /** @returns false when there was none */
+  remove(deviceId: DeviceId): Promise<boolean> {
+    return this.inOrder(deviceId, async () => {
+      const wasThere = await this.records.delete(deviceId)
+      this.directory.invalidate(deviceId)
+      this.sessions.forget(deviceId)
+      return wasThere
+    })
+  }
+
+  private kindOf(deviceId: string) {
+    const kind = deviceKindOf(deviceId, this.config.IMEI_CHECK)
+    if (kind !== undefined) return kind
+    const words = 'is neither a valid IMEI nor a name of 1..64 of A-Z a-z 0-9 . _ - unlike an IMEI'
+    throw new AppError('invalid_imei', `deviceId ${words}`, {
+      errors: [{ path: 'deviceId', code: 'invalid_imei', message: words }],
+    })
+  }
+
+  private async inOrder<T>(deviceId: DeviceId, task: () => Promise<T>): Promise<T> {
+    const before = this.lastOf.get(deviceId) ?? Promise.resolve()
+    const running = before.then(task, task)
+    this.lastOf.set(deviceId, running)
+    try {
+      return await running
+    } finally {
+      if (this.lastOf.get(deviceId) === running) this.lastOf.delete(deviceId)
+    }
+  }
+}
+
+function differences(before: DeviceRecord, wanted: DeviceChanges): DeviceChanges {
+  return Object.fromEntries(
+    Object.entries(wanted).filter(
+      ([field, value]) => value !== undefined && value !== before[field as keyof DeviceChanges],
+    ),
+  )
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut } from '../web/schemas.js'
+
+export const quarantineQueryIn = z
+  .strictObject({
+    deviceId: severalIn(z.string().max(64)),
+    code: severalIn(z.string().max(64)),
+    from: timeIn().optional().describe('Inclusive, by the time of arrival'),
+    to: timeIn().optional().describe('Exclusive, by the time of arrival'),
+    limit: limitIn(),
+    cursor: cursorIn(),
+  })
+  .refine(isForwardRange, { path: ['from'], message: 'must not be after to' })
+
+export const quarantinedOut = z
+  .object({
+    id: z.string(),
+    deviceId: z.string(),
+    ingress: z.string().describe('The way in: socket, http, …'),
+    code: z.string().describe('Why it was refused'),
+    receivedAt: timeOut(),
+    raw: z.string().describe('What came, as JSON text, cut to 8 KiB'),
+  })
+  .meta({
+    id: 'QuarantinedRecord',
+    examples: [
+      {
+        id: '42',
+        deviceId: '350123451234560',
+        ingress: 'socket',
+        code: 'invalid_latitude',
+        receivedAt: '2026-11-22T07:30:01.250Z',
+        raw: '{"time":"2026-11-22T07:30:00Z","latitude":98,"longitude":11.5}',
+      },
+    ],
+  })
+
+export const quarantinePageOut = pageOut(quarantinedOut).meta({ id: 'QuarantinePage' })
+
+export type QuarantineQueryIn = z.output<typeof quarantineQueryIn>
+export type QuarantinedJson = z.output<typeof quarantinedOut>
