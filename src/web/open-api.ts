@@ -34,7 +34,6 @@ export function createOpenApi(app: NestFastifyApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Token of a person' }, 'user')
     .build()
   const document = SwaggerModule.createDocument(app, base)
-  const schemas = (document.components ??= {}).schemas ?? {}
-  document.components.schemas = { ...schemas, Problem: openApiSchema(problemSchema, 'output') }
-  return document
+  const schemas = { ...document.components?.schemas, Problem: openApiSchema(problemSchema, 'output') }
+  return { ...document, components: { ...document.components, schemas } }
 }
