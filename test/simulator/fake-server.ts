@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket as TcpSocket } from 'node:net'
 import { type Socket, Server as SocketServer } from 'socket.io'
 import { z } from 'zod'
 
@@ -29,6 +29,8 @@ export class FakeServer {
   tokenLifeS = 864_000
   /** Only devices that were registered log in. */
   isOpen = true
+  /** Leaves handshakes without an answer. */
+  isMute = false
   judge: (positions: readonly ReceivedPosition[], deviceId: string) => Verdict = () => 'store'
   rejectedCode: (position: ReceivedPosition) => string | undefined = () => undefined
   refuseRest: (path: string, body: unknown) => RestRefusal | undefined = () => undefined
@@ -36,16 +38,21 @@ export class FakeServer {
   refuseRenewal: () => string | undefined = () => undefined
 
   private readonly http: Server
+  private readonly tcp = new Set<TcpSocket>()
   private readonly io: SocketServer
   private tokens = 0
 
   private constructor() {
     this.http = createServer((request, response) => void this.handleRest(request, response))
+    this.http.on('connection', (connection) => {
+      this.tcp.add(connection)
+      connection.once('close', () => this.tcp.delete(connection))
+    })
     this.io = new SocketServer(this.http, { serveClient: false })
     this.io.use((socket, next) => {
       const token: unknown = socket.handshake.auth.token
       const refusal = typeof token === 'string' ? this.refuseHandshake(token) : { code: 'token_missing' }
-      next(refusal && Object.assign(new Error(refusal.code), { data: refusal }))
+      if (!this.isMute) next(refusal && Object.assign(new Error(refusal.code), { data: refusal }))
     })
     this.io.on('connection', (socket) => this.handleConnection(socket))
   }
@@ -67,8 +74,7 @@ export class FakeServer {
 
   /** Drops every connection without a word. */
   cutAll(): void {
-    this.http.closeAllConnections()
-    for (const socket of this.io.sockets.sockets.values()) socket.conn.close(true)
+    for (const connection of this.tcp) connection.destroy()
   }
 
   /** Announces the reason and disconnects, as the contract has it. */
@@ -80,7 +86,7 @@ export class FakeServer {
   }
 
   async stop(): Promise<void> {
-    this.http.closeAllConnections()
+    this.cutAll()
     await this.io.close()
   }
 
