@@ -39,8 +39,9 @@ export class KeyDirectory extends KeySource {
    * @throws KeyDirectoryError when the directory or, on the first call, a key in it cannot be used
    */
   async load(): Promise<readonly SigningKey[]> {
-    await makeKeyDirectory(this.directory)
     const isFirst = this.imported.size === 0
+    // Only then: a directory that is gone later (an unmounted disk) must not look like a new one without keys.
+    if (isFirst) await makeKeyDirectory(this.directory)
     const files = await this.listFiles()
     for (const file of files.filter((one) => !this.imported.has(one))) await this.read(file, isFirst)
     for (const file of this.imported.keys()) if (!files.includes(file)) this.imported.delete(file)
