@@ -11,10 +11,10 @@ const TYPESCRIPT_HOOK = '../../test/jest/register.cjs'
 export function startWorkerThread(base: string, file: string, options: WorkerOptions = {}): Worker {
   const isSource = base.endsWith('.ts')
   if (!isSource) return new Worker(new URL(file, base), options)
-  // Only tests run from TypeScript sources; the hook compiles the worker's file the way the tests are compiled.
   const hook = fileURLToPath(new URL(TYPESCRIPT_HOOK, import.meta.url))
-  return new Worker(new URL(file.replace(/\.js$/, '.ts'), base), {
-    ...options,
-    execArgv: [...(options.execArgv ?? []), '--require', hook],
-  })
+  // Only tests run from TypeScript sources; the hook compiles the worker's file the way the tests are compiled. The file cannot
+  // be the thread's entry itself: Node takes an entry for an ES module here and knows no TypeScript.
+  const entry = fileURLToPath(new URL(file.replace(/\.js$/, '.ts'), base))
+  const script = [hook, entry].map((name) => `require(${JSON.stringify(name)})`).join(';')
+  return new Worker(script, { ...options, eval: true })
 }
