@@ -1,5 +1,6 @@
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?)| (\d\d:?\d\d))$/
+const DIGIT_0 = 0x30
 const EPOCH = /^-?\d{1,16}$/
 
 /** The range of ECMAScript dates; what lies outside is no time. */
@@ -15,9 +16,43 @@ export function parseTime(value: unknown): number | undefined {
     return Number.isFinite(value) && Math.abs(value) <= MAX_EPOCH_MS ? Math.trunc(value) : undefined
   }
   if (typeof value !== 'string' || value.length > 64) return undefined
+  const plain = parsePlain(value)
+  if (plain !== undefined) return plain
   if (EPOCH.test(value)) return parseTime(Number(value))
   const match = ISO.exec(value)
   return match === null ? undefined : momentOf(match)
+}
+
+/**
+ * Reads the spelling that nearly every unit uses, `2026-11-22T07:30:00Z` with or without three decimals, without an expression:
+ * that was most of the cost of a position. Whatever is not plainly so (a leap second, the end of a month) is left to the expression.
+ */
+function parsePlain(text: string): number | undefined {
+  const { length } = text
+  if ((length !== 20 && length !== 24) || text[length - 1] !== 'Z') return undefined
+  if (text[4] !== '-' || text[7] !== '-' || text[10] !== 'T' || text[13] !== ':' || text[16] !== ':') return undefined
+  const year = digitsAt(text, 0, 4)
+  const month = digitsAt(text, 5, 2)
+  const day = digitsAt(text, 8, 2)
+  const hour = digitsAt(text, 11, 2)
+  const minute = digitsAt(text, 14, 2)
+  const second = digitsAt(text, 17, 2)
+  const milliseconds = length === 20 ? 0 : text[19] === '.' ? digitsAt(text, 20, 3) : Number.NaN
+  const isPlain =
+    year >= 1000 && month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour <= 23 && minute <= 59 && second <= 59
+  const moment = isPlain ? Date.UTC(year, month - 1, day, hour, minute, second, milliseconds) : Number.NaN
+  return Number.isNaN(moment) ? undefined : moment
+}
+
+/** @returns NaN when one of the characters is no digit */
+function digitsAt(text: string, start: number, count: number): number {
+  let value = 0
+  for (let at = start; at < start + count; at++) {
+    const digit = text.charCodeAt(at) - DIGIT_0
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return value
 }
 
 function momentOf(match: RegExpExecArray): number | undefined {
