@@ -1,0 +1,23 @@
+import type { EntitySchemaColumnOptions, ValueTransformer } from 'typeorm'
+
+/** Epoch milliseconds inside, a UTC date with milliseconds in the database. */
+const EPOCH_MS: ValueTransformer = {
+  to: (ms: number | null | undefined) => (typeof ms === 'number' ? new Date(ms) : ms),
+  from: (date: Date | null) => date?.getTime() ?? null,
+}
+
+/** A column of epoch milliseconds. Conditions of queries take a `Date`, since transformers do not reach them. */
+export function timeColumn(name: string, options: { readonly nullable?: boolean } = {}): EntitySchemaColumnOptions {
+  return { name, type: 'datetime', precision: 3, transformer: EPOCH_MS, ...options }
+}
+
+export function textColumn(
+  name: string,
+  options: Pick<EntitySchemaColumnOptions, 'primary' | 'nullable' | 'select'> = {},
+): EntitySchemaColumnOptions {
+  return { name, type: 'varchar', ...options }
+}
+
+export function flagColumn(name: string): EntitySchemaColumnOptions {
+  return { name, type: 'boolean' }
+}

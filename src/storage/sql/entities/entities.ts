@@ -1,0 +1,18 @@
+import { AuditEntity } from './audit-entity.js'
+import { DeviceAddressEntity } from './device-address-entity.js'
+import { DeviceEntity } from './device-entity.js'
+import { IdempotencyEntity } from './idempotency-entity.js'
+import { RefreshTokenEntity } from './refresh-token-entity.js'
+import { UserEntity } from './user-entity.js'
+import { UserSessionEntity } from './user-session-entity.js'
+
+/** Every table of the relational database. */
+export const ENTITIES = [
+  DeviceEntity,
+  DeviceAddressEntity,
+  UserEntity,
+  UserSessionEntity,
+  RefreshTokenEntity,
+  AuditEntity,
+  IdempotencyEntity,
+]

@@ -1,0 +1,100 @@
+import { workerData } from 'node:worker_threads'
+import Database from 'libsql'
+import { serveRequests } from '../sqlite-worker-host.js'
+import {
+  BEGIN,
+  type SqlAnswer,
+  type SqlRefusal,
+  type SqlRequest,
+  type SqlRow,
+  type SqlValue,
+  type SqlWorkerData,
+  TRANSACTION_GONE,
+} from './sql-request.js'
+
+const BUSY_TIMEOUT_MS = 5000
+const CACHE_KIB = 16_384
+const STATEMENTS_KEPT = 200
+const SYNCHRONOUS_FULL = 2
+
+/** One SQLite connection in a worker thread, statement by statement. */
+export class SqlWorker {
+  private readonly database: Database.Database
+  private readonly statements = new Map<string, Database.Statement<unknown[]>>()
+  private openTransaction: number | undefined
+
+  constructor({ file, role }: SqlWorkerData) {
+    this.database = new Database(file)
+    this.database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}; PRAGMA cache_size=-${CACHE_KIB}`)
+    if (role === 'writer') this.prepareWriting()
+    else this.database.exec('PRAGMA query_only=ON')
+  }
+
+  /** Runs one statement. */
+  execute({ sql, values, transaction }: SqlRequest): SqlAnswer | SqlRefusal {
+    // The other side lets one transaction write at a time: whatever another one left open is over.
+    if (transaction !== this.openTransaction) this.rollBack()
+    const isBegin = transaction !== undefined && sql === BEGIN
+    if (transaction !== this.openTransaction && !isBegin)
+      return { code: TRANSACTION_GONE, message: 'it was rolled back' }
+    try {
+      const answer = this.run(sql, values)
+      if (this.database.inTransaction && transaction === undefined) return this.refuseStray()
+      return answer
+    } catch (error) {
+      const { code = 'UNKNOWN', message } = error as { code?: string; message: string }
+      return { code, message }
+    } finally {
+      this.openTransaction = this.database.inTransaction ? transaction : undefined
+    }
+  }
+
+  /** Makes sure that a transaction is over; what it did not commit is rolled back. */
+  endTransaction(transaction: number): void {
+    if (this.openTransaction === transaction) this.rollBack()
+  }
+
+  close(): void {
+    this.statements.clear()
+    this.database.close()
+  }
+
+  private prepareWriting(): void {
+    // FULL syncs the log at every commit; with NORMAL a power cut takes back what was already answered.
+    this.database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON')
+    const journalMode = this.database.prepare('PRAGMA journal_mode').pluck().all()[0]
+    const synchronous = this.database.prepare('PRAGMA synchronous').pluck().all()[0]
+    if (journalMode !== 'wal' || synchronous !== SYNCHRONOUS_FULL) {
+      throw new Error(`it runs with journal_mode=${journalMode}, synchronous=${synchronous}: commits may be lost`)
+    }
+  }
+
+  private run(sql: string, values: readonly SqlValue[]): SqlAnswer {
+    const statement = this.statementOf(sql)
+    if (statement.reader) return { rows: statement.all(values) as SqlRow[] }
+    const { changes, lastInsertRowid } = statement.run(values)
+    return { changes, lastRowId: Number(lastInsertRowid) }
+  }
+
+  /** A transaction that nobody owns would take in the writes of everyone after it. */
+  private refuseStray(): SqlRefusal {
+    this.rollBack()
+    return { code: 'SQLITE_MISUSE', message: 'a transaction is begun by startTransaction of a query runner' }
+  }
+
+  private rollBack(): void {
+    this.openTransaction = undefined
+    if (this.database.inTransaction) this.database.exec('ROLLBACK')
+  }
+
+  private statementOf(sql: string): Database.Statement<unknown[]> {
+    const statement = this.statements.get(sql) ?? this.database.prepare(sql)
+    this.statements.delete(sql)
+    this.statements.set(sql, statement)
+    const [oldest] = this.statements.keys()
+    if (this.statements.size > STATEMENTS_KEPT && oldest !== undefined) this.statements.delete(oldest)
+    return statement
+  }
+}
+
+serveRequests(() => new SqlWorker(workerData as SqlWorkerData))
