@@ -15,6 +15,7 @@ import { SocketLiveFeed } from '../../src/live/socket-live-feed.js'
 import { UserLinks } from '../../src/live/user-links.js'
 import { Metrics } from '../../src/metrics/metrics.js'
 import type { DeviceRecord } from '../../src/storage/sql/device-records.js'
+import type { UserRecords, UserSessionRecord } from '../../src/storage/sql/user-records.js'
 import { SocketServer } from '../../src/web/socket-server.js'
 
 /** A session that a test logged in. */
@@ -32,6 +33,7 @@ export class LiveServer {
   private constructor(
     readonly url: string,
     readonly sessions: UserSessionDirectory,
+    private readonly records: Map<string, UserSessionRecord>,
     private readonly keys: SigningKeys,
     private readonly socketServer: SocketServer,
     config: AppConfig,
@@ -53,9 +55,13 @@ export class LiveServer {
     const socketServer = new SocketServer(config)
     socketServer.attach(httpServer)
     const { port } = httpServer.address() as AddressInfo
-    // Sessions are known from their login; the store behind them is never there.
-    const sessions = new UserSessionDirectory({ findSession: async () => undefined } as never, 900_000)
-    return new LiveServer(`http://127.0.0.1:${port}`, sessions, keys, socketServer, config)
+    const records = new Map<string, UserSessionRecord>()
+    const users = {
+      findSession: async (sessionId: string) => records.get(sessionId),
+      find: async (username: string) => ({ username, role: 'viewer', disabled: false }),
+    }
+    const sessions = new UserSessionDirectory(users as unknown as UserRecords, 900_000)
+    return new LiveServer(`http://127.0.0.1:${port}`, sessions, records, keys, socketServer, config)
   }
 
   /** Logs a user in. */
@@ -63,9 +69,15 @@ export class LiveServer {
     const sessionId = randomUUID()
     const expiresAtMs = Date.now() + 86_400_000
     const record = { sessionId, username, createdAtMs: Date.now(), expiresAtMs, endedAtMs: null }
-    this.sessions.opened(record, { username, role: 'viewer' })
+    this.records.set(sessionId, record)
     const { token } = await this.issuer(tokenLifeS).issueUser(record)
     return { sessionId, username, token }
+  }
+
+  /** Ends a session, as a logout does. */
+  end({ sessionId }: TestSession): void {
+    this.records.delete(sessionId)
+    this.sessions.ended([sessionId])
   }
 
   /** Another token of the session. */
@@ -80,6 +92,16 @@ export class LiveServer {
 
   async deviceToken(): Promise<string> {
     return (await this.issuer(900).issueDevice(DEVICE)).token
+  }
+
+  /** What the server holds for a client whose network does not take it, in bytes: engine.io's buffer and the websocket's. */
+  waitingBytesFor(socketId: string): number {
+    const conn = this.socketServer.io.of('/live').sockets.get(socketId)?.conn as unknown as {
+      writeBuffer: Array<{ data?: string }>
+      transport: { socket: { bufferedAmount: number } }
+    }
+    const inEngine = conn.writeBuffer.reduce((sum, { data = '' }) => sum + data.length, 0)
+    return inEngine + conn.transport.socket.bufferedAmount
   }
 
   /** As an application that stops. */
