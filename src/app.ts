@@ -19,6 +19,12 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
     abortOnError: false,
     logger: createLogger(config),
   })
+  await equipApp(app, config)
+  return app
+}
+
+/** What the application needs around its modules: sockets, bodies, CORS, documentation. */
+export async function equipApp(app: NestFastifyApplication, config: AppConfig): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance()
   app.get(RouteMethods).watch(fastify)
   app.get(InFlight).watch(fastify)
@@ -26,5 +32,4 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
   await registerCors(app, config)
   setUpOpenApi(app)
   app.get(SocketServer).attach(app.getHttpServer())
-  return app
 }

@@ -1,7 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
-import { createApp } from '../../src/app.js'
-import { parseConfig } from '../../src/config/app-config.js'
+import { Test } from '@nestjs/testing'
+import { createApp, equipApp } from '../../src/app.js'
+import { AppModule } from '../../src/app.module.js'
+import { type AppConfig, parseConfig } from '../../src/config/app-config.js'
 import { FirstAdmin } from '../../src/identity/first-admin.js'
+import { PositionStore } from '../../src/storage/positions/position-store.js'
+import { openSqlitePositions } from '../../src/storage/positions/sqlite-position-store.js'
+import { createHttpAdapter } from '../../src/web/http-adapter.js'
 import { Api } from './api.js'
 import { ADMIN_PASSWORD } from './server-process.js'
 import { temporaryDirectory } from './temporary-directory.js'
@@ -16,8 +21,14 @@ export interface RunningApp {
   close(): Promise<void>
 }
 
-/** Starts it on fresh embedded stores (or on `DATA_DIR`), the way `main.ts` does. */
-export async function startApp(environment: Record<string, string> = {}): Promise<RunningApp> {
+/**
+ * Starts it on fresh embedded stores (or on `DATA_DIR`), the way `main.ts` does.
+ * @param decorate puts a store of the test's in front of the position store
+ */
+export async function startApp(
+  environment: Record<string, string> = {},
+  decorate?: (store: PositionStore) => PositionStore,
+): Promise<RunningApp> {
   const config = parseConfig({
     HOST: '127.0.0.1',
     PORT: '0',
@@ -27,10 +38,24 @@ export async function startApp(environment: Record<string, string> = {}): Promis
     LOG_LEVEL: 'error',
     ...environment,
   })
-  const app = await createApp(config)
+  const app = decorate === undefined ? await createApp(config) : await createDecorated(config, decorate)
   await app.listen(0, '127.0.0.1')
   await app.get(FirstAdmin).ensure()
   const url = await app.getUrl()
   const api = new Api(url)
   return { app, api, url, admin: await api.login('admin', ADMIN_PASSWORD), close: () => app.close() }
+}
+
+async function createDecorated(
+  config: AppConfig,
+  decorate: (store: PositionStore) => PositionStore,
+): Promise<NestFastifyApplication> {
+  const store = await openSqlitePositions({ directory: config.DATA_DIR })
+  const module = await Test.createTestingModule({ imports: [AppModule.of(config)] })
+    .overrideProvider(PositionStore)
+    .useValue(decorate(store))
+    .compile()
+  const app = module.createNestApplication<NestFastifyApplication>(createHttpAdapter(config))
+  await equipApp(app, config)
+  return app
 }
