@@ -1,0 +1,59 @@
+/** Milepost with 20 simulated trucks driving through Munich, on data of its own in ./data/demo. */
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { prepare, root } from './prepare.mjs'
+
+const TRUCKS = '20'
+const PASSWORD = process.env.ADMIN_PASSWORD ?? 'milepost-demo'
+
+prepare()
+const env = {
+  ...process.env,
+  DATA_DIR: process.env.DATA_DIR ?? path.join(root, 'data', 'demo'),
+  ADMIN_PASSWORD: PASSWORD,
+}
+const children = []
+let isStopping = false
+
+const server = start('src/main.js', [], env, ['ignore', 'pipe', 'inherit'])
+server.stdout.setEncoding('utf8')
+let output = ''
+server.stdout.on('data', (text) => {
+  process.stdout.write(text)
+  const url = /^Milepost listens on (\S+)$/m.exec((output += text))?.[1]
+  if (url === undefined || children.length > 1) return
+  output = ''
+  process.stdout.write(
+    `Demo: log in as admin with the password ${PASSWORD}; ${TRUCKS} trucks are driving. Ctrl-C stops.\n`,
+  )
+  const drive = path.join(root, 'test', 'data', 'munich-2014-1hz.gpx')
+  const options = ['--gpx', drive, '--trucks', TRUCKS, '--server', url, '--live']
+  start('simulator/main.js', options, { ...process.env, MILEPOST_ADMIN_PASSWORD: PASSWORD }, [
+    'ignore',
+    'inherit',
+    'inherit',
+  ])
+})
+process.on('SIGINT', stop)
+process.on('SIGTERM', stop)
+
+function start(file, parameters, environment, stdio) {
+  const child = spawn(process.execPath, [path.join(root, 'dist', file), ...parameters], {
+    cwd: root,
+    env: environment,
+    stdio,
+  })
+  children.push(child)
+  child.on('exit', (code) => {
+    if (!isStopping) process.exitCode = code ?? 1
+    stop()
+  })
+  return child
+}
+
+/** The trucks first, so that the server sees them off. */
+function stop() {
+  if (isStopping) return
+  isStopping = true
+  for (const child of children.toReversed()) child.kill('SIGTERM')
+}
