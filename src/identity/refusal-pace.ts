@@ -16,6 +16,6 @@ export class RefusalPace {
   async keep(arrivedAtMs: number): Promise<void> {
     const passedMs = performance.now() - arrivedAtMs
     const steps = Math.max(1, Math.ceil(passedMs / this.stepMs))
-    await sleep(steps * this.stepMs - passedMs)
+    await sleep(Math.ceil(steps * this.stepMs - passedMs))
   }
 }

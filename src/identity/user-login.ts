@@ -5,9 +5,7 @@ import { AppError } from '../model/app-error.js'
 import { type Role, UserRecords, type UserSessionRecord } from '../storage/sql/user-records.js'
 import type { UserCaller } from './access.js'
 import { AuditLog } from './audit-log.js'
-import { UserGate } from './login-gate.js'
-import { PasswordHasher } from './password-hasher.js'
-import { TokenIssuer } from './tokens.js'
+import { UserDoor } from './user-door.js'
 import { type UserSession, UserSessionDirectory } from './user-session-directory.js'
 
 /** What a person holds after logging in. */
@@ -126,16 +124,6 @@ export class UserLogin {
     const { token, expiresInS } = await this.door.issuer.issueUser(session)
     return { accessToken: token, refreshToken, expiresInS, user: { username, role } }
   }
-}
-
-/** What stands between a password and a token. */
-@Injectable()
-export class UserDoor {
-  constructor(
-    readonly gate: UserGate,
-    readonly hasher: PasswordHasher,
-    readonly issuer: TokenIssuer,
-  ) {}
 }
 
 function newRefreshToken(sessionId: string): string {

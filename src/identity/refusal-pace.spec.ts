@@ -1,0 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RefusalPace } from './refusal-pace.js'
+
+describe('RefusalPace', () => {
+  it.each([0, 30, 80])('answers a refusal that took %i ms at the first step of 100 ms', async (workMs) => {
+    const startedMs = performance.now()
+    await sleep(workMs)
+    await new RefusalPace(100).keep(startedMs)
+    const tookMs = performance.now() - startedMs
+    expect(tookMs).toBeGreaterThanOrEqual(99)
+    expect(tookMs).toBeLessThan(190)
+  })
+
+  it('answers one that took longer than a step at the next', async () => {
+    const startedMs = performance.now()
+    await sleep(120)
+    await new RefusalPace(100).keep(startedMs)
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(199)
+  })
+})
