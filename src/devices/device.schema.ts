@@ -3,7 +3,7 @@ import { MAX_DEVICE_SECRET_LENGTH, MIN_DEVICE_SECRET_LENGTH } from '../identity/
 import { positionOut } from '../web/position-json.js'
 import { bboxIn, booleanIn, cursorIn, limitIn, pageOut, severalIn, timeOut } from '../web/schemas.js'
 
-const EXAMPLE_IMEI = '350123451234560'
+const EXAMPLE_IMEI = '350123451234567'
 const MAX_LABEL_LENGTH = 200
 const MAX_TEXT_LENGTH = 200
 /** What no person can read: control characters but tab and line ends, and halves of surrogate pairs. */

@@ -32,7 +32,7 @@ import { DeviceImport } from './device-import.js'
 import { type Actor, DeviceManagement } from './device-management.js'
 import { DevicesService } from './devices.service.js'
 
-const CSV_EXAMPLE = 'deviceId,name,plate\r\n350123451234560,Truck 7,M-MP 7\r\n'
+const CSV_EXAMPLE = 'deviceId,name,plate\r\n350123451234567,Truck 7,M-MP 7\r\n'
 
 @ApiTags('devices')
 @Controller(`${API}/devices`)

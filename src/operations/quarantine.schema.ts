@@ -26,7 +26,7 @@ export const quarantinedOut = z
     examples: [
       {
         id: '42',
-        deviceId: '350123451234560',
+        deviceId: '350123451234567',
         ingress: 'socket',
         code: 'invalid_latitude',
         receivedAt: '2026-11-22T07:30:01.250Z',

@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream'
-import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common'
+import { Controller, Get, Param, Query, Req, Res, StreamableFile } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ForUsers } from '../identity/access.js'
@@ -47,16 +46,16 @@ export class TracksController {
     @Query({ schema: trackQueryIn }) query: TrackQueryIn,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<Page<PositionJson> | Readable> {
+  ): Promise<Page<PositionJson> | StreamableFile> {
     addVary(reply, 'Accept')
     const type = negotiate(request.headers.accept, OFFERED)
     if (type === undefined) throw new AppError('not_acceptable', `There is ${OFFERED.join(', ')}`)
     if (type === JSON_PAGE) return this.tracks.page(deviceId, query)
     const file: TrackFile = TRACK_FILES[type]
-    const stream = await this.tracks.open(deviceId, query, file)
-    reply.header('content-type', file.contentType)
-    reply.header('content-disposition', `attachment; filename="track-${deviceId}.${file.extension}"`)
-    return request.method === 'HEAD' ? unread(stream) : stream
+    return new StreamableFile(await this.tracks.open(deviceId, query, file), {
+      type: file.contentType,
+      disposition: `attachment; filename="track-${deviceId}.${file.extension}"`,
+    })
   }
 
   @Get('odometer')
@@ -74,10 +73,4 @@ export class TracksController {
   ): Promise<OdometerJson> {
     return this.tracks.measure(deviceId, range)
   }
-}
-
-/** The answer to HEAD has no body: nothing of the track is read for it. */
-function unread(stream: Readable): Readable {
-  stream.destroy()
-  return Readable.from([])
 }

@@ -49,7 +49,7 @@ export class TracksService {
     const { name } = await this.getDevice(deviceId)
     const range = rangeOf(query)
     const first = await this.positions.listTrack(deviceId, { ...range, limit: STREAM_PAGE })
-    return Readable.from(file.write(this.pages(deviceId, range, first), { deviceId, name }))
+    return Readable.from(file.write(this.pages(deviceId, range, first), { deviceId, name }), { objectMode: false })
   }
 
   /** @throws AppError `not_found` */

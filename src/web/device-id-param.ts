@@ -4,4 +4,4 @@ import { z } from 'zod'
 export const deviceIdParam = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,64}$/)
-  .meta({ description: 'IMEI, or the name of a device without one', examples: ['350123451234560'] })
+  .meta({ description: 'IMEI, or the name of a device without one', examples: ['350123451234567'] })

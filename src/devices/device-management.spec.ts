@@ -1,0 +1,115 @@
+import { MemoryDeviceRecords, makeDevice } from '../../test/support/memory-device-records.js'
+import { parseConfig } from '../config/app-config.js'
+import { type AuditFact, AuditLog } from '../identity/audit-log.js'
+import { DeviceDirectory } from '../identity/device-directory.js'
+import { isDeviceSecret } from '../identity/device-secrets.js'
+import { Metrics } from '../metrics/metrics.js'
+import { Sessions } from '../sessions/sessions.js'
+import type { PositionStore } from '../storage/positions/position-store.js'
+import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import type { DeviceRecord } from '../storage/sql/device-records.js'
+import { DeviceErasure } from './device-erasure.js'
+import { DeviceManagement } from './device-management.js'
+import { DeviceRegistry } from './device-registry.js'
+
+const ACTOR = { by: 'admin', address: '192.0.2.1' }
+const IMEI = '350123451234567'
+
+function build(...devices: DeviceRecord[]) {
+  const records = new MemoryDeviceRecords(devices)
+  const registry = new DeviceRegistry(
+    records,
+    new DeviceDirectory(records),
+    new Sessions(new Metrics()),
+    parseConfig({}),
+  )
+  const facts: AuditFact[] = []
+  const audit = new AuditLog({ append: async (fact: AuditFact) => void facts.push(fact) } as never)
+  /** Which store was erased, and what the registry said of the device then. */
+  const erased: Array<[string, string | undefined]> = []
+  const failing = { store: '' }
+  const eraseIn = (store: string) => async (deviceId: string) => {
+    if (failing.store === store) throw new Error(`${store} is away`)
+    erased.push([store, (await records.find(deviceId))?.status])
+  }
+  const erasure = new DeviceErasure(
+    { eraseDevice: eraseIn('positions') } as unknown as PositionStore,
+    { eraseDevice: eraseIn('quarantine') } as unknown as QuarantineStore,
+  )
+  return { management: new DeviceManagement(registry, erasure, audit), records, facts, erased, failing }
+}
+
+const factsOf = (facts: readonly AuditFact[]) => facts.map(({ action, target, detail }) => [action, target, detail])
+
+describe('DeviceManagement', () => {
+  it('creates a device once and writes it down without its secret', async () => {
+    const { management, facts } = build()
+    const { generatedSecret } = await management.create({ deviceId: 'gate-1', name: 'Gate' }, ACTOR)
+    await expect(management.create({ deviceId: 'gate-1' }, ACTOR)).rejects.toMatchObject({ code: 'device_exists' })
+    expect(factsOf(facts)).toEqual([
+      ['device.create', 'gate-1', { kind: 'named', name: 'Gate', plate: null, hasSecret: true }],
+    ])
+    expect(facts[0]).toMatchObject(ACTOR)
+    expect(JSON.stringify(facts)).not.toContain(generatedSecret)
+  })
+
+  it('writes down what was changed, but not a command password', async () => {
+    const { management, facts } = build(makeDevice({ deviceId: IMEI }))
+    await management.change(IMEI, { name: 'Truck 7', status: 'disabled', commandPassword: 'hush' }, ACTOR)
+    await management.change(IMEI, { name: 'Truck 7' }, ACTOR)
+    expect(factsOf(facts)).toEqual([
+      ['device.update', IMEI, { name: 'Truck 7', status: 'disabled', commandPassword: '(not shown)' }],
+    ])
+    await expect(management.change('nobody', {}, ACTOR)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('gives a new secret that only the answer holds', async () => {
+    const { management, facts, records } = build(makeDevice({ deviceId: IMEI, generation: 'g1' }))
+    const secret = await management.renewSecret(IMEI, ACTOR)
+    const record = await records.find(IMEI)
+    expect(isDeviceSecret(secret, record?.secretHash ?? null)).toBe(true)
+    expect(record?.generation).not.toBe('g1')
+    expect(factsOf(facts)).toEqual([['device.secret', IMEI, null]])
+    await expect(management.renewSecret('nobody', ACTOR)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('deletes a device and leaves what it sent', async () => {
+    const { management, facts, erased, records } = build(makeDevice({ deviceId: IMEI }))
+    await management.delete(IMEI, false, ACTOR)
+    expect([await records.find(IMEI), erased]).toEqual([undefined, []])
+    expect(factsOf(facts)).toEqual([['device.delete', IMEI, { erase: false }]])
+    await expect(management.delete(IMEI, false, ACTOR)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toMatchObject({ code: 'not_found' })
+    expect(facts).toHaveLength(1)
+  })
+
+  it('erases a device only after it was shut out, twice over, and takes it from the registry last', async () => {
+    const { management, facts, erased, records } = build(makeDevice({ deviceId: IMEI }))
+    await management.delete(IMEI, true, ACTOR)
+    expect(erased).toEqual([
+      ['positions', 'disabled'],
+      ['quarantine', 'disabled'],
+      ['positions', 'disabled'],
+      ['quarantine', 'disabled'],
+    ])
+    expect(await records.find(IMEI)).toBeUndefined()
+    expect(factsOf(facts)).toEqual([
+      ['device.erase', IMEI, null],
+      ['device.delete', IMEI, { erase: true }],
+    ])
+  })
+
+  it.each(['positions', 'quarantine'])(
+    'finishes an erasure that broke off at the %s when it is repeated',
+    async (store) => {
+      const { management, erased, failing, records } = build(makeDevice({ deviceId: IMEI }))
+      failing.store = store
+      await expect(management.delete(IMEI, true, ACTOR)).rejects.toThrow(`${store} is away`)
+      expect((await records.find(IMEI))?.status).toBe('disabled')
+      failing.store = ''
+      await management.delete(IMEI, true, ACTOR)
+      expect(await records.find(IMEI)).toBeUndefined()
+      expect(erased.slice(-4).map(([name]) => name)).toEqual(['positions', 'quarantine', 'positions', 'quarantine'])
+    },
+  )
+})
