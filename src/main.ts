@@ -1,16 +1,12 @@
 import 'reflect-metadata'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createApp } from './app.js'
-import { type AppConfig, ConfigError } from './config/app-config.js'
+import type { AppConfig } from './config/app-config.js'
 import { readConfig } from './config/read-config.js'
 import { FirstAdmin } from './identity/first-admin.js'
-import { DataDirectoryError } from './storage/data-directory.js'
-import { StoreOpenError } from './storage/store-open-error.js'
 
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69
-/** EX_CANTCREAT of sysexits.h. */
-const EXIT_DATA_DIRECTORY = 73
 
 try {
   const config = readConfig()
@@ -61,11 +57,10 @@ function failToStart(error: unknown): never {
   process.exit(code)
 }
 
+/** Errors that a person can mend carry their exit code and one line of words; anything else is a defect and shows its stack. */
 function explain(error: unknown): { code: number; line: string } {
-  if (error instanceof ConfigError) return { code: error.exitCode, line: error.message }
-  if (error instanceof DataDirectoryError) return { code: EXIT_DATA_DIRECTORY, line: error.message }
-  if (error instanceof StoreOpenError) return { code: EXIT_UNAVAILABLE, line: error.message }
-  const { code, message, stack } = error as NodeJS.ErrnoException
+  const { exitCode, code, message, stack } = error as NodeJS.ErrnoException & { exitCode?: unknown }
+  if (typeof exitCode === 'number') return { code: exitCode, line: message }
   if (code === 'EADDRINUSE') return { code: EXIT_UNAVAILABLE, line: `the port is in use: ${message}` }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
     return { code: EXIT_UNAVAILABLE, line: `cannot listen: ${message}` }

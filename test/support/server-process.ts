@@ -27,6 +27,10 @@ export class ServerProcess {
     return this.child.pid
   }
 
+  get dataDirectory(): string {
+    return this.environment.DATA_DIR as string
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`
   }
