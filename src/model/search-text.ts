@@ -29,7 +29,7 @@ export function searchWordsOf({ labels, prose }: SearchFields): string[] {
   return [...new Set(tokens.flatMap(joinedParts))]
 }
 
-/** The folded words of what somebody is looking for; empty: nothing to look for, everything is found. */
+/** The folded words of what somebody is looking for. None although the text is not blank: it finds nothing. */
 export function queryWordsOf(text: string): string[] {
   return [...new Set(wordsOf(text))]
 }

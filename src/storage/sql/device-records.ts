@@ -27,14 +27,15 @@ export interface DeviceRecord {
 
 export type DeviceChanges = Partial<Omit<DeviceRecord, 'deviceId' | 'kind' | 'createdAtMs'>>
 
+/** Filters narrow each other; an empty list among them lets nothing through, except in `except`. */
 export interface DeviceQuery {
-  /** Case-folded beginnings of words in id, name, plate, brand and model; all words must match. */
+  /** Case-folded beginnings of words in id, name, plate, brand and model; all words must match. Blank: no filter. */
   readonly text?: string
   readonly statuses?: readonly DeviceStatus[]
   readonly kinds?: readonly DeviceKind[]
-  /** Only these devices. */
+  /** Only these devices; at most 500 a call, longer lists are the caller's to cut. */
   readonly among?: readonly DeviceId[]
-  /** None of these devices. */
+  /** None of these devices; at most 500 a call. */
   readonly except?: readonly DeviceId[]
   /** Exclusive. */
   readonly afterDeviceId?: DeviceId

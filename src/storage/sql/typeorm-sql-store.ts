@@ -1,0 +1,26 @@
+import type { DataSource } from 'typeorm'
+import { SqlStore } from './sql-store.js'
+
+/** The relational database behind a TypeORM data source. */
+export class TypeormSqlStore extends SqlStore {
+  /** @param copyTo how this kind of database is copied */
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly copyTo: (file: string) => Promise<void>,
+  ) {
+    super()
+  }
+
+  async checkHealth(): Promise<void> {
+    await this.dataSource.query('SELECT 1')
+    await this.dataSource.transaction((manager) => manager.query('SELECT 1'))
+  }
+
+  async backupTo(file: string): Promise<void> {
+    await this.copyTo(file)
+  }
+
+  async close(): Promise<void> {
+    if (this.dataSource.isInitialized) await this.dataSource.destroy()
+  }
+}
