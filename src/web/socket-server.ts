@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import { Injectable } from '@nestjs/common'
 import { Server } from 'socket.io'
 import { AppConfig } from '../config/app-config.js'
+import { allowedOrigins } from './cors.js'
 import { limitedParser } from './limited-parser.js'
 
 /** An event over this is answered `message_too_large`. */
@@ -16,6 +17,7 @@ export class SocketServer {
   readonly io: Server
 
   constructor(config: AppConfig) {
+    const origin = allowedOrigins(config)
     this.io = new Server({
       serveClient: false,
       // Compression costs some 100 KB of memory a link and wins little on messages this small.
@@ -25,7 +27,7 @@ export class SocketServer {
       allowEIO3: config.SOCKET_ALLOW_EIO3,
       connectTimeout: CONNECT_TIMEOUT_MS,
       parser: limitedParser(MAX_EVENT_BYTES),
-      cors: config.CORS_ORIGINS.length === 0 ? undefined : { origin: [...config.CORS_ORIGINS], credentials: false },
+      cors: origin === undefined ? undefined : { origin, credentials: false },
     })
   }
 

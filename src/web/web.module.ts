@@ -1,17 +1,21 @@
 import { Global, Module } from '@nestjs/common'
 import { APP_FILTER, APP_PIPE } from '@nestjs/core'
+import { InFlight } from './in-flight.js'
 import { ProblemFilter } from './problem.filter.js'
 import { RouteMethods } from './route-methods.js'
 import { SchemaPipe } from './schema.pipe.js'
+import { SocketServer } from './socket-server.js'
 
-/** What every REST room shares: one filter for errors, one pipe for schemas. */
+/** What every REST room shares: one filter for errors, one pipe for schemas, the requests under way; and the socket server. */
 @Global()
 @Module({
   providers: [
     RouteMethods,
+    InFlight,
+    SocketServer,
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_PIPE, useClass: SchemaPipe },
   ],
-  exports: [RouteMethods],
+  exports: [RouteMethods, InFlight, SocketServer],
 })
 export class WebModule {}
