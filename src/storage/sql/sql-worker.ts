@@ -12,7 +12,12 @@ import {
   TRANSACTION_GONE,
 } from './sql-request.js'
 
-const BUSY_TIMEOUT_MS = 5000
+/** What is the statement's fault; everything else is the store's. */
+const STATEMENT_AT_FAULT = /^SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|RANGE|TOOBIG|MISUSE|AUTH)/
+/** What changes rows or tables; the rest (`PRAGMA`, `VACUUM`, `BEGIN`) is not allowed in a transaction or does nothing there. */
+const CHANGE = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER)\b/i
+
+const BUSY_TIMEOUT_MS = 2000
 const CACHE_KIB = 16_384
 const STATEMENTS_KEPT = 200
 const SYNCHRONOUS_FULL = 2
@@ -21,16 +26,22 @@ const SYNCHRONOUS_FULL = 2
 export class SqlWorker {
   private readonly database: Database.Database
   private readonly statements = new Map<string, Database.Statement<unknown[]>>()
+  private readonly role: SqlWorkerData['role']
+  private beginning: Database.Statement<unknown[]> | undefined
   private openTransaction: number | undefined
 
   constructor({ file, role }: SqlWorkerData) {
+    this.role = role
     this.database = new Database(file)
     this.database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}; PRAGMA cache_size=-${CACHE_KIB}`)
     if (role === 'writer') this.prepareWriting()
     else this.database.exec('PRAGMA query_only=ON')
   }
 
-  /** Runs one statement. */
+  /**
+   * Runs one statement.
+   * @throws Error with SQLite's code, when it is the store that failed
+   */
   execute({ sql, values, transaction }: SqlRequest): SqlAnswer | SqlRefusal {
     // The other side lets one transaction write at a time: whatever another one left open is over.
     if (transaction !== this.openTransaction) this.rollBack()
@@ -38,12 +49,13 @@ export class SqlWorker {
     if (transaction !== this.openTransaction && !isBegin)
       return { code: TRANSACTION_GONE, message: 'it was rolled back' }
     try {
-      const answer = this.run(sql, values)
+      const answer = isBegin ? this.begin() : this.run(sql, values, transaction)
       if (this.database.inTransaction && transaction === undefined) return this.refuseStray()
       return answer
     } catch (error) {
-      const { code = 'UNKNOWN', message } = error as { code?: string; message: string }
-      return { code, message }
+      const { code = '', message } = error as { code?: string; message: string }
+      if (STATEMENT_AT_FAULT.test(code)) return { code, message }
+      throw error
     } finally {
       this.openTransaction = this.database.inTransaction ? transaction : undefined
     }
@@ -69,11 +81,32 @@ export class SqlWorker {
     }
   }
 
-  private run(sql: string, values: readonly SqlValue[]): SqlAnswer {
+  private run(sql: string, values: readonly SqlValue[], transaction: number | undefined): SqlAnswer {
     const statement = this.statementOf(sql)
-    if (statement.reader) return { rows: statement.all(values) as SqlRow[] }
-    const { changes, lastInsertRowid } = statement.run(values)
-    return { changes, lastRowId: Number(lastInsertRowid) }
+    if (this.role === 'reader' || transaction !== undefined || !CHANGE.test(sql)) return runOne(statement, values)
+    return this.runAlone(statement, values)
+  }
+
+  /**
+   * Runs a change in a transaction of its own: the driver leaves a statement that met another process's lock in progress, and
+   * no commit works until that same statement was run again. In a transaction it meets none, and its beginning is run again by
+   * the next one.
+   */
+  private runAlone(statement: Database.Statement<unknown[]>, values: readonly SqlValue[]): SqlAnswer {
+    this.begin()
+    try {
+      const answer = runOne(statement, values)
+      this.database.exec('COMMIT')
+      return answer
+    } catch (error) {
+      this.rollBack()
+      throw error
+    }
+  }
+
+  private begin(): SqlAnswer {
+    this.beginning ??= this.database.prepare(BEGIN)
+    return runOne(this.beginning, [])
   }
 
   /** A transaction that nobody owns would take in the writes of everyone after it. */
@@ -95,6 +128,12 @@ export class SqlWorker {
     if (this.statements.size > STATEMENTS_KEPT && oldest !== undefined) this.statements.delete(oldest)
     return statement
   }
+}
+
+function runOne(statement: Database.Statement<unknown[]>, values: readonly SqlValue[]): SqlAnswer {
+  if (statement.reader) return { rows: statement.all(values) as SqlRow[] }
+  const { changes, lastInsertRowid } = statement.run(values)
+  return { changes, lastRowId: Number(lastInsertRowid) }
 }
 
 serveRequests(() => new SqlWorker(workerData as SqlWorkerData))

@@ -139,7 +139,7 @@ describe('the SQLite data source', () => {
 
       await expect(source.query("INSERT INTO t VALUES ('a', 1)")).rejects.toMatchObject({
         code: 'store_unavailable',
-        message: 'The database is not available: its write lock was not free within 50 ms',
+        message: 'database: its write lock was not free within 50 ms',
       })
       await runner.rollbackTransaction()
       await source.query("INSERT INTO t VALUES ('b', 1)")
@@ -202,7 +202,7 @@ describe('the SQLite data source', () => {
 
       await expect(source.query(slowCount(10_000_000))).rejects.toMatchObject({
         code: 'store_unavailable',
-        message: 'The database is not available: no answer within 100 ms',
+        message: 'database: no answer within 100 ms',
       })
 
       expect(await keysIn(source)).toEqual([])

@@ -45,7 +45,9 @@ class SqliteDataSource extends DataSource {
  * @throws StoreOpenError naming the file and the reason
  */
 export async function openSqliteDataSource({ file, limits }: SqliteDataSourceOptions): Promise<DataSource> {
-  const database = await openDatabase(file, limits)
+  const obstacle = findObstacle(file)
+  if (obstacle) throw new StoreOpenError(file, obstacle)
+  const database = await SqliteDatabase.open(file, limits)
   const dataSource = new SqliteDataSource(
     {
       type: 'better-sqlite3',
@@ -69,16 +71,6 @@ export async function openSqliteDataSource({ file, limits }: SqliteDataSourceOpt
   } catch (cause) {
     await database.close()
     throw cause instanceof StoreOpenError ? cause : new StoreOpenError(file, messageOf(cause), { cause })
-  }
-}
-
-async function openDatabase(file: string, limits?: Partial<SqliteLimits>): Promise<SqliteDatabase> {
-  const obstacle = findObstacle(file)
-  if (obstacle) throw new StoreOpenError(file, obstacle)
-  try {
-    return await SqliteDatabase.open(file, limits)
-  } catch (cause) {
-    throw new StoreOpenError(file, messageOf(cause), { cause })
   }
 }
 

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Worker } from 'node:worker_threads'
+import Database from 'libsql'
 import { BEGIN, TRANSACTION_GONE } from './sql-request.js'
 import { SqliteDatabase, startSqlWorker } from './sqlite-database.js'
 
-describe('an SQLite database whose threads die', () => {
+describe('an SQLite database in threads', () => {
   let directory: string
   let database: SqliteDatabase
   let threads: { role: string; worker: Worker }[]
@@ -77,5 +78,46 @@ describe('an SQLite database whose threads die', () => {
 
     await expect(database.read('SELECT 1', [])).rejects.toMatchObject({ code: 'store_unavailable' })
     await expect(database.write("INSERT INTO t VALUES ('a')", [])).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
+  describe('beside another process that writes', () => {
+    let other: Database.Database
+
+    beforeEach(() => {
+      other = new Database(database.file)
+      other.exec('BEGIN IMMEDIATE')
+    })
+    afterEach(() => other.close())
+
+    const blocked = { code: 'store_unavailable', message: 'database writer: database is locked (SQLITE_BUSY)' }
+
+    it('fails a write after waiting for it, and writes the next one when it is gone', async () => {
+      await expect(database.write("INSERT INTO t VALUES ('blocked')", [])).rejects.toMatchObject(blocked)
+      other.exec('ROLLBACK')
+
+      await database.write("INSERT INTO t VALUES ('a')", [])
+      const transaction = await database.begin()
+      await transaction.run(BEGIN, [])
+      await transaction.run("INSERT INTO t VALUES ('b')", [])
+      expect(await transaction.run('COMMIT', [])).toMatchObject({ changes: expect.any(Number) })
+      await transaction.end()
+
+      expect(await database.read('SELECT k FROM t', [])).toEqual({ rows: [{ k: 'a' }, { k: 'b' }] })
+    })
+
+    it('fails a transaction at its beginning, and begins the next one when it is gone', async () => {
+      const failed = await database.begin()
+      await expect(failed.run(BEGIN, [])).rejects.toMatchObject(blocked)
+      await failed.end()
+      other.exec('ROLLBACK')
+
+      const transaction = await database.begin()
+      await transaction.run(BEGIN, [])
+      await transaction.run("INSERT INTO t VALUES ('a')", [])
+      await transaction.run('COMMIT', [])
+      await transaction.end()
+
+      expect(await database.read('SELECT k FROM t', [])).toEqual({ rows: [{ k: 'a' }] })
+    })
   })
 })

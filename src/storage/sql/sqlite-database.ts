@@ -50,7 +50,7 @@ export class SqliteDatabase {
 
   /**
    * @param startThread another way to start a thread, for tests that end it
-   * @throws AppError `store_unavailable` when the file cannot be opened
+   * @throws StoreOpenError
    */
   static async open(
     file: string,
@@ -60,8 +60,8 @@ export class SqliteDatabase {
     const database = new SqliteDatabase(file, limits, startThread)
     try {
       // The writer first: it makes the file and turns its log on.
-      await database.writer.open()
-      await Promise.all(database.readers.map((reader) => reader.open()))
+      await database.writer.open(file)
+      await Promise.all(database.readers.map((reader) => reader.open(file)))
       return database
     } catch (error) {
       await database.close()

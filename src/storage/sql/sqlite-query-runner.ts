@@ -3,8 +3,8 @@ import type { AbstractSqliteDriver } from 'typeorm/driver/sqlite-abstract/Abstra
 import { AbstractSqliteQueryRunner } from 'typeorm/driver/sqlite-abstract/AbstractSqliteQueryRunner.js'
 import { Broadcaster } from 'typeorm/subscriber/Broadcaster.js'
 import { DateUtils } from 'typeorm/util/DateUtils.js'
-import { toStoreError } from './sql-errors.js'
-import { BEGIN, type SqlAnswer, type SqlRefusal, type SqlValue } from './sql-request.js'
+import { storeUnavailable } from './sql-errors.js'
+import { BEGIN, type SqlAnswer, type SqlRefusal, type SqlValue, TRANSACTION_GONE } from './sql-request.js'
 import type { SqliteDatabase } from './sqlite-database.js'
 import type { SqliteTransaction } from './sqlite-transaction.js'
 
@@ -138,10 +138,11 @@ export class SqliteQueryRunner extends AbstractSqliteQueryRunner {
   }
 
   private toError(query: string, { code, message }: SqlRefusal): Error {
+    if (code === TRANSACTION_GONE) return storeUnavailable(`the transaction ended before its statements: ${message}`)
     const cause = new SqliteError(code, message)
     this.dataSource.logger.logQueryError(cause, query, undefined, this)
     // Without the parameters: errors are logged, and parameters hold hashes and addresses.
-    return toStoreError(cause) ?? new QueryFailedError(query, undefined, cause)
+    return new QueryFailedError(query, undefined, cause)
   }
 }
 

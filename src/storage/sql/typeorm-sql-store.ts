@@ -1,8 +1,11 @@
 import type { DataSource } from 'typeorm'
+import { SqliteHealthProbe } from '../sqlite-health-probe.js'
 import { SqlStore } from './sql-store.js'
 
 /** The relational database behind a TypeORM data source. */
 export class TypeormSqlStore extends SqlStore {
+  private readonly health = new SqliteHealthProbe('database', () => this.probe())
+
   /** @param copyTo how this kind of database is copied */
   constructor(
     private readonly dataSource: DataSource,
@@ -12,8 +15,7 @@ export class TypeormSqlStore extends SqlStore {
   }
 
   async checkHealth(): Promise<void> {
-    await this.dataSource.query('SELECT 1')
-    await this.dataSource.transaction((manager) => manager.query('SELECT 1'))
+    await this.health.check()
   }
 
   async backupTo(file: string): Promise<void> {
@@ -22,5 +24,10 @@ export class TypeormSqlStore extends SqlStore {
 
   async close(): Promise<void> {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
+  }
+
+  private async probe(): Promise<void> {
+    await this.dataSource.query('SELECT 1')
+    await this.dataSource.transaction((manager) => manager.query('SELECT 1'))
   }
 }

@@ -1,0 +1,47 @@
+import { Global, Module } from '@nestjs/common'
+import { OpenStores } from './open-stores.js'
+import { PositionStore } from './positions/position-store.js'
+import { openSqlitePositions } from './positions/sqlite-position-store.js'
+import { QuarantineStore } from './quarantine/quarantine-store.js'
+import { openSqliteQuarantine } from './quarantine/sqlite-quarantine-store.js'
+import { AuditRecords } from './sql/audit-records.js'
+import { DeviceRecords } from './sql/device-records.js'
+import { IdempotencyRecords } from './sql/idempotency-records.js'
+import { openSqliteRecords, type SqlRecords } from './sql/open-sqlite-records.js'
+import { SqlStore } from './sql/sql-store.js'
+import { UserRecords } from './sql/user-records.js'
+
+const SQL_RECORDS = Symbol('SqlRecords')
+
+/**
+ * The one table where adapters are picked from the configuration. All are embedded now; a server's URL, once there are adapters
+ * for servers, picks another factory here and nowhere else.
+ */
+@Global()
+@Module({
+  providers: [
+    OpenStores,
+    {
+      provide: SQL_RECORDS,
+      inject: [OpenStores],
+      useFactory: (stores: OpenStores) => stores.open(openSqliteRecords, ({ store }) => store),
+    },
+    {
+      provide: PositionStore,
+      inject: [OpenStores],
+      useFactory: (stores: OpenStores) => stores.open(openSqlitePositions, (store) => store),
+    },
+    {
+      provide: QuarantineStore,
+      inject: [OpenStores],
+      useFactory: (stores: OpenStores) => stores.open(openSqliteQuarantine, (store) => store),
+    },
+    { provide: SqlStore, inject: [SQL_RECORDS], useFactory: ({ store }: SqlRecords) => store },
+    { provide: DeviceRecords, inject: [SQL_RECORDS], useFactory: ({ devices }: SqlRecords) => devices },
+    { provide: UserRecords, inject: [SQL_RECORDS], useFactory: ({ users }: SqlRecords) => users },
+    { provide: AuditRecords, inject: [SQL_RECORDS], useFactory: ({ audit }: SqlRecords) => audit },
+    { provide: IdempotencyRecords, inject: [SQL_RECORDS], useFactory: ({ idempotency }: SqlRecords) => idempotency },
+  ],
+  exports: [SqlStore, DeviceRecords, UserRecords, AuditRecords, IdempotencyRecords, PositionStore, QuarantineStore],
+})
+export class StorageModule {}
