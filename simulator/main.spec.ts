@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { FakeServer } from '../test/simulator/fake-server.js'
+import { readGpx } from './drives/read-gpx.js'
+
+const MUNICH = path.join('test', 'data', 'munich-2014-1hz.gpx')
+const FIRST_IMEI = '009900000000002'
+const REGISTER = path.resolve('test', 'jest', 'register.cjs')
+const MAIN = path.resolve('simulator', 'main.ts')
+
+interface Ended {
+  readonly exitCode: number | null
+  readonly signal: string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const children: ChildProcess[] = []
+let server: FakeServer
+
+/** The simulator in a process of its own, as `npm run simulate` runs it but straight from its source. */
+function simulate(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const code = `require(${JSON.stringify(MAIN)})`
+  const child = spawn(process.execPath, ['--require', REGISTER, '-e', code, '--', 'simulate', ...args], {
+    env: { ...process.env, MILEPOST_ADMIN_PASSWORD: '' },
+  })
+  children.push(child)
+  const texts = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => {
+    texts.stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    texts.stderr += chunk
+  })
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('close', (exitCode, signal) => resolve({ exitCode, signal, ...texts }))
+  })
+  return { child, ended }
+}
+
+async function until(isMet: () => boolean): Promise<void> {
+  for (let time = 0; !isMet(); time++) {
+    if (time > 10_000) throw new Error('it did not happen')
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+beforeEach(async () => {
+  server = await FakeServer.start()
+})
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  await server.stop()
+})
+
+describe('the simulator as a process', () => {
+  it('says what it did and exits 0 when everything is settled', async () => {
+    const { exitCode, stdout, stderr } = await simulate(
+      ...['--gpx', MUNICH, '--server', server.origin, '--speedup', 'max', '--admin-password', 'x'],
+    ).ended
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'registered 1 trucks, 1 of them new\n' })
+    expect(stdout.replace(/\d+\.\d s/, 'N s')).toBe(
+      [
+        '1 trucks, N s',
+        'sent: 1,194 records in 12 events, 0 of them again',
+        'settled: 1,194 accepted, 0 duplicates, 0 rejected',
+        'reconnects: 0, unanswered events: 0, acks dropped: 0',
+        'everything is settled',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('loses nothing when it is killed again and again', async () => {
+    const stateDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-simulator-'))
+    const args = ['--gpx', MUNICH, '--server', server.origin, '--state', stateDirectory, '--batch', '10']
+    let events = 0
+    server.judge = () => {
+      events++
+      if (events % 10 === 0) return 'silence' // lost, and its records with it unless the journal has them
+      return events % 10 === 5 ? 'store_in_silence' : 'store'
+    }
+    for (const killedAfter of [20, 50]) {
+      const { child, ended } = simulate(...args, '--speedup', '500', '--ack-timeout', '0.3')
+      await until(() => events >= killedAfter)
+      child.kill('SIGKILL')
+      expect((await ended).signal).toBe('SIGKILL')
+    }
+    const known = server.storedTimes(FIRST_IMEI).length
+    const { exitCode, stdout } = await simulate(...args, '--speedup', 'max', '--ack-timeout', '0.3').ended
+    const { fixes } = await readGpx(MUNICH)
+    expect(known).toBeLessThan(1194)
+    expect(server.storedTimes(FIRST_IMEI)).toEqual(fixes.map(({ timeMs }) => new Date(timeMs).toISOString()))
+    expect(exitCode).toBe(0)
+    expect(Number(/settled: ([\d,]+) accepted/.exec(stdout)?.[1]?.replace(',', ''))).toBeLessThan(1194)
+    expect(readdirSync(stateDirectory)).toEqual([])
+  })
+
+  it('stops on SIGINT, sends what it has, and says what is missing', async () => {
+    const { child, ended } = simulate('--gpx', MUNICH, '--server', server.origin, '--speedup', '100')
+    await until(() => server.events.length >= 3)
+    child.kill('SIGINT')
+    const { exitCode, stdout } = await ended
+    const stored = server.storedTimes(FIRST_IMEI).length
+    expect(exitCode).toBe(130)
+    expect(stdout).toContain(`settled: ${stored} accepted`)
+    expect(stdout).toContain(`not settled: ${(1194 - stored).toLocaleString('en-GB')} records`)
+  })
+
+  it('exits 0 when a live drive is stopped and everything made is settled', async () => {
+    const { child, ended } = simulate('--gpx', MUNICH, '--server', server.origin, '--live', '--trucks', '2')
+    await until(() => server.events.length >= 3)
+    child.kill('SIGTERM')
+    const { exitCode, stdout } = await ended
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain('everything is settled')
+  })
+
+  it('refuses wrong options and wrong files in one line with exit code 2', async () => {
+    const wrong = await simulate('--gpx', MUNICH, '--trucks', 'many').ended
+    expect(wrong).toMatchObject({ exitCode: 2, stdout: '' })
+    expect(wrong.stderr).toBe(
+      "error: option '--trucks <n>' argument 'many' is invalid. It must be a whole number from 1 to 100000.\n",
+    )
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'milepost-gpx-')), 'wrong.gpx')
+    writeFileSync(file, '<gpx>\n<trkpt lat="x" lon="1">')
+    const unreadable = await simulate('--gpx', file, '--server', server.origin).ended
+    expect(unreadable).toMatchObject({
+      exitCode: 2,
+      stdout: '',
+      stderr: `error: ${file}, line 2: lat of a track point must be a number from -90 to 90\n`,
+    })
+  })
+
+  it('says in one line that the admin was refused', async () => {
+    server.refuseRest = (called) =>
+      called === '/api/v1/auth/login' ? { status: 401, code: 'login_refused' } : undefined
+    const { exitCode, stderr } = await simulate(
+      ...['--gpx', MUNICH, '--server', server.origin, '--admin-password', 'wrong'],
+    ).ended
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: 'error: signing in as admin: login_refused! (login_refused)\n',
+    })
+  })
+})

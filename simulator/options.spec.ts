@@ -1,0 +1,122 @@
+import { readCommandLine } from './options.js'
+
+const read = (line: string, environment: NodeJS.ProcessEnv = {}) => readCommandLine(line.split(' '), environment)
+
+describe('readCommandLine', () => {
+  it('knows its defaults', () => {
+    expect(read('--gpx drive.gpx')).toEqual({
+      kind: 'run',
+      files: ['drive.gpx'],
+      fleet: {
+        origin: 'http://127.0.0.1:3000',
+        trucks: 1,
+        imeiBase: '00990000',
+        speedup: 1,
+        rebase: false,
+        isLive: false,
+        batch: 100,
+        inFlight: 4,
+        ackTimeoutMs: 15_000,
+        dropAcks: 0,
+        disconnectEveryMs: 0,
+        duplicate: false,
+        shuffleWindow: 0,
+        clockSkewMs: 0,
+        seed: '1',
+        usesSecrets: false,
+      },
+    })
+  })
+
+  it('takes every option', () => {
+    const line =
+      '--gpx a.gpx b.gpx --server https://fleet.example.com:8443/ --trucks 20 --speedup max --rebase --batch 1000 --in-flight 8 ' +
+      '--ack-timeout 2.5 --imei-base 35209900176148 --admin-user root --admin-password pass --secrets --state dir --seed x ' +
+      '--duplicate --shuffle 50 --clock-skew -3600 --drop-acks 0.25 --disconnect-every 30'
+    expect(read(line)).toMatchObject({
+      files: ['a.gpx', 'b.gpx'],
+      fleet: {
+        origin: 'https://fleet.example.com:8443',
+        trucks: 20,
+        imeiBase: '35209900176148',
+        speedup: 0,
+        rebase: true,
+        batch: 1000,
+        inFlight: 8,
+        ackTimeoutMs: 2500,
+        dropAcks: 0.25,
+        disconnectEveryMs: 30_000,
+        duplicate: true,
+        shuffleWindow: 50,
+        clockSkewMs: -3_600_000,
+        seed: 'x',
+        admin: { username: 'root', password: 'pass' },
+        usesSecrets: true,
+        stateDirectory: 'dir',
+      },
+    })
+  })
+
+  it('shuffles the whole drive when no window is named', () => {
+    expect(read('--shuffle --gpx a')).toMatchObject({ fleet: { shuffleWindow: Number.POSITIVE_INFINITY } })
+  })
+
+  it("takes the admin's password from the environment, the option first", () => {
+    const environment = { MILEPOST_ADMIN_PASSWORD: 'from-environment' }
+    expect(read('--gpx a', environment)).toMatchObject({ fleet: { admin: { password: 'from-environment' } } })
+    expect(read('--gpx a --admin-password b', environment)).toMatchObject({ fleet: { admin: { password: 'b' } } })
+    expect(read('--gpx a', { MILEPOST_ADMIN_PASSWORD: '' })).not.toHaveProperty('fleet.admin')
+  })
+
+  it.each([
+    ['--trucks 3', "error: required option '--gpx <file...>' not specified"],
+    ['--gpx a --wrong', "error: unknown option '--wrong'"],
+    [
+      '--gpx a --trucks 0',
+      "error: option '--trucks <n>' argument '0' is invalid. It must be a whole number from 1 to 100000.",
+    ],
+    [
+      '--gpx a --trucks x',
+      "error: option '--trucks <n>' argument 'x' is invalid. It must be a whole number from 1 to 100000.",
+    ],
+    [
+      '--gpx a --batch 1001',
+      "error: option '--batch <n>' argument '1001' is invalid. It must be a whole number from 1 to 1000.",
+    ],
+    [
+      '--gpx a --speedup fast',
+      "error: option '--speedup <s>' argument 'fast' is invalid. It must be a number from 0 to 1000000.",
+    ],
+    [
+      '--gpx a --drop-acks 1',
+      "error: option '--drop-acks <share>' argument '1' is invalid. It must be a number from 0 to 0.99.",
+    ],
+    [
+      '--gpx a --server ftp://x',
+      "error: option '--server <url>' argument 'ftp://x' is invalid. It must be http(s)://host[:port], without a path.",
+    ],
+    [
+      '--gpx a --server http://x/api',
+      "error: option '--server <url>' argument 'http://x/api' is invalid. It must be http(s)://host[:port], without a path.",
+    ],
+    [
+      '--gpx a --imei-base 12x',
+      "error: option '--imei-base <digits>' argument '12x' is invalid. It must be an IMEI, or up to 14 digits that it begins with.",
+    ],
+    ['--gpx a --imei-base 99999999999999 --trucks 2', 'error: --imei-base leaves no room for so many trucks'],
+    ['--gpx a --secrets', 'error: --secrets needs --state, where the secrets are kept'],
+    [
+      '--gpx a --live --rebase',
+      'error: --live and --rebase exclude each other: live fixes have the time of their making',
+    ],
+    ['--gpx a --live --speedup max', 'error: --live needs a pace: --speedup must be more than 0'],
+  ])('refuses %s in one line with exit code 2', (line, text) => {
+    expect(read(line)).toEqual({ kind: 'end', exitCode: 2, text })
+  })
+
+  it('prints its help and ends well', () => {
+    const line = read('--help')
+    expect(line).toMatchObject({ kind: 'end', exitCode: 0 })
+    expect(line.kind === 'end' && line.text.startsWith('Usage: simulate [options]')).toBe(true)
+  })
+})
