@@ -53,13 +53,15 @@ export class DeviceAuthController {
 }
 
 /** @throws AppError `invalid_request`: neither id or two; `invalid_imei`: not a valid id */
-function deviceIdOf({ imei, deviceId }: z.output<typeof deviceLoginIn>, check: ImeiCheck): DeviceId {
+function deviceIdOf(body: z.output<typeof deviceLoginIn>, check: ImeiCheck): DeviceId {
+  const imei = body.imei ?? undefined
+  const deviceId = body.deviceId ?? undefined
   const given = imei ?? deviceId
-  if (given === undefined || given === null) throw new AppError('invalid_request', 'Send imei or deviceId')
-  const isTwo = imei !== undefined && deviceId !== undefined && imei !== deviceId
-  if (isTwo) throw new AppError('invalid_request', 'Send either imei or deviceId')
-  const isValid =
-    typeof given === 'string' && (given === imei ? isImei(given, check) : deviceKindOf(given, check) !== undefined)
-  if (!isValid) throw new AppError('invalid_imei')
+  if (given === undefined) throw new AppError('invalid_request', 'Send imei or deviceId')
+  if (imei !== undefined && deviceId !== undefined && imei !== deviceId) {
+    throw new AppError('invalid_request', 'Send either imei or deviceId')
+  }
+  const isId = (text: string) => (imei === undefined ? deviceKindOf(text, check) !== undefined : isImei(text, check))
+  if (typeof given !== 'string' || !isId(given)) throw new AppError('invalid_imei')
   return given
 }

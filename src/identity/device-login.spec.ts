@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common'
 import { openTestRecords, type TestRecords, testDevice } from '../../test/support/test-records.js'
 import { parseConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
@@ -26,6 +27,7 @@ describe('DeviceLogin', () => {
   let count = 0
 
   beforeAll(async () => {
+    Logger.overrideLogger(false)
     records = await openTestRecords()
     keys = await SigningKeys.open(new EnvironmentKeys(JSON.stringify({ keys: [await generateSigningJwk()] })))
   })

@@ -75,7 +75,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const held = await this.records.claim({ scopeHash, bodyHash, createdAtMs: now, status: null, sealed: null })
     if (held === undefined) return undefined
     if (held.createdAtMs <= now - IDEMPOTENCY_KEY_MS) {
-      await this.records.release(scopeHash)
+      await this.records.removeOlderThan(held.createdAtMs + 1)
       return this.take(claim)
     }
     if (held.bodyHash !== bodyHash) throw new AppError('idempotency_key_reused')

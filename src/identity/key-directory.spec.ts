@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Logger } from '@nestjs/common'
 import { KeyDirectory } from './key-directory.js'
 import { KeyDirectoryError } from './key-file.js'
 
@@ -9,6 +10,8 @@ const TOKEN_LIFE_MS = 10 * 24 * HOUR_MS
 const LATE_MS = 60_000
 
 describe('KeyDirectory', () => {
+  beforeAll(() => Logger.overrideLogger(false))
+
   let root: string
   let directory: string
   let nowMs: number

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Logger } from '@nestjs/common'
 import { ConfigError } from '../config/app-config.js'
 import { KeyDirectory } from './key-directory.js'
 import { EnvironmentKeys } from './key-source.js'
@@ -8,6 +9,8 @@ import { generateSigningJwk } from './signing-key.js'
 import { SigningKeys } from './signing-keys.js'
 
 describe('SigningKeys', () => {
+  beforeAll(() => Logger.overrideLogger(false))
+
   let directory: string
   let keys: SigningKeys | undefined
 

@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common'
 import { openTestRecords, type TestRecords, testUser } from '../../test/support/test-records.js'
 import { AppError } from '../model/app-error.js'
 import type { Role } from '../storage/sql/user-records.js'
@@ -15,6 +16,7 @@ describe('UserSessionDirectory', () => {
   let count = 0
 
   beforeAll(async () => {
+    Logger.overrideLogger(false)
     records = await openTestRecords()
   })
 
