@@ -7,7 +7,9 @@ import { type DeviceId, deviceKindOf } from '../model/device-id.js'
 import { Sessions } from '../sessions/sessions.js'
 import { type DeviceChanges, type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
 
-/** What a new device is told of itself; an id that is there already is left as it is. */
+const LABELS = ['name', 'plate', 'brand', 'model'] as const
+
+/** What is known of a new device; a blank label is none. */
 export interface NewDevice extends Partial<Pick<DeviceRecord, 'name' | 'plate' | 'brand' | 'model'>> {
   readonly deviceId: DeviceId
   readonly secret?: string | undefined
@@ -57,10 +59,10 @@ export class DeviceRegistry {
     const record: DeviceRecord = {
       deviceId,
       kind,
-      name: labels.name ?? null,
-      plate: labels.plate ?? null,
-      brand: labels.brand ?? null,
-      model: labels.model ?? null,
+      name: labels.name || null,
+      plate: labels.plate || null,
+      brand: labels.brand || null,
+      model: labels.model || null,
       protocol: null,
       status: 'active',
       secretHash: known === null ? null : hashDeviceSecret(known),
@@ -79,14 +81,14 @@ export class DeviceRegistry {
   }
 
   /**
-   * Changes a device. Disabling it or changing its secret voids its tokens and ends its links.
+   * Changes a device; a blank label is none. Disabling it or changing its secret voids its tokens and ends its links.
    * @returns undefined: there is none
    */
   change(deviceId: DeviceId, wanted: DeviceChanges): Promise<ChangedDevice | undefined> {
     return this.inOrder(deviceId, async () => {
       const before = await this.records.find(deviceId)
       if (before === undefined) return undefined
-      const changes = differences(before, wanted)
+      const changes = differences(before, withoutBlanks(wanted))
       const changed = Object.keys(changes) as Array<keyof DeviceChanges>
       if (changed.length === 0) return { record: before, changed }
       const isDisabled = changes.status === 'disabled'
@@ -132,6 +134,11 @@ export class DeviceRegistry {
       if (this.lastOf.get(deviceId) === running) this.lastOf.delete(deviceId)
     }
   }
+}
+
+function withoutBlanks(wanted: DeviceChanges): DeviceChanges {
+  const blank = LABELS.filter((label) => wanted[label] === '')
+  return { ...wanted, ...Object.fromEntries(blank.map((label) => [label, null])) }
 }
 
 function differences(before: DeviceRecord, wanted: DeviceChanges): DeviceChanges {

@@ -12,13 +12,7 @@ const UNREADABLE = /[^\P{Cc}\t\n\r]|\p{Cs}/u
 const readable = () => z.string().refine((text) => !UNREADABLE.test(text), 'must hold no control characters')
 
 const label = (what: string) =>
-  readable()
-    .trim()
-    .max(MAX_LABEL_LENGTH)
-    .transform((text) => (text === '' ? null : text))
-    .nullable()
-    .optional()
-    .describe(`${what}; null or blank: none`)
+  readable().trim().max(MAX_LABEL_LENGTH).nullable().optional().describe(`${what}; null or blank: none`)
 
 const labels = {
   name: label('What people call it'),
