@@ -44,8 +44,13 @@ export class Metrics {
   )
   readonly watchers = this.gauge('milepost_live_watchers', 'Users connected to the live feed')
   readonly liveSent = this.counter('milepost_live_sent_total', 'Events sent to watchers', ['event'])
-  readonly liveSkipped = this.counter('milepost_live_skipped_total', 'Events a slow watcher did not get', ['event'])
+  readonly liveSkipped = this.counter(
+    'milepost_live_skipped_total',
+    'Events held back from a slow watcher, who gets the newest of each device later',
+    ['event'],
+  )
   readonly retentionRemoved = this.counter('milepost_retention_removed_total', 'Records removed by age', ['store'])
+  readonly retentionFailed = this.counter('milepost_retention_failed_total', 'Removals by age that failed', ['store'])
   readonly diskFreeBytes = this.gauge('milepost_disk_free_bytes', 'Free bytes on the data disk')
   readonly storeUp = this.gauge('milepost_store_up', '1 while the store works', ['store'])
 

@@ -1,0 +1,74 @@
+import { Module } from '@nestjs/common'
+import { APP_INTERCEPTOR } from '@nestjs/core'
+import { AppConfig } from '../config/app-config.js'
+import { Metrics } from '../metrics/metrics.js'
+import { DiskGuard } from '../storage/disk-guard.js'
+import { PositionStore } from '../storage/positions/position-store.js'
+import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { AuditRecords } from '../storage/sql/audit-records.js'
+import { DeviceRecords } from '../storage/sql/device-records.js'
+import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
+import { SqlStore } from '../storage/sql/sql-store.js'
+import { UserRecords } from '../storage/sql/user-records.js'
+import { DiskFullInterceptor } from './disk-full.interceptor.js'
+import { HealthController } from './health.controller.js'
+import { MetricsController } from './metrics.controller.js'
+import { QuarantineController } from './quarantine.controller.js'
+import { QuarantineService } from './quarantine.service.js'
+import { Readiness } from './readiness.js'
+import { Retention } from './retention.js'
+import { retentionRules } from './retention-rules.js'
+
+/** What operators need: health, metrics, quarantine, and that old things go. */
+@Module({
+  controllers: [HealthController, MetricsController, QuarantineController],
+  providers: [
+    QuarantineService,
+    {
+      provide: Readiness,
+      useFactory: (
+        sql: SqlStore,
+        positions: PositionStore,
+        quarantine: QuarantineStore,
+        disk: DiskGuard,
+        metrics: Metrics,
+      ) =>
+        new Readiness(
+          {
+            sql: () => sql.checkHealth(),
+            positions: () => positions.checkHealth(),
+            quarantine: () => quarantine.checkHealth(),
+            disk: async () => disk.assertWritable(),
+          },
+          metrics,
+        ),
+      inject: [SqlStore, PositionStore, QuarantineStore, DiskGuard, Metrics],
+    },
+    {
+      provide: Retention,
+      useFactory: (
+        config: AppConfig,
+        metrics: Metrics,
+        positions: PositionStore,
+        quarantine: QuarantineStore,
+        audit: AuditRecords,
+        users: UserRecords,
+        devices: DeviceRecords,
+        idempotency: IdempotencyRecords,
+      ) =>
+        new Retention(retentionRules(config, { positions, quarantine, audit, users, devices, idempotency }), metrics),
+      inject: [
+        AppConfig,
+        Metrics,
+        PositionStore,
+        QuarantineStore,
+        AuditRecords,
+        UserRecords,
+        DeviceRecords,
+        IdempotencyRecords,
+      ],
+    },
+    { provide: APP_INTERCEPTOR, useClass: DiskFullInterceptor },
+  ],
+})
+export class OperationsModule {}

@@ -1,0 +1,55 @@
+import type { AppConfig } from '../config/app-config.js'
+import type { PositionStore } from '../storage/positions/position-store.js'
+import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import type { AuditRecords } from '../storage/sql/audit-records.js'
+import type { DeviceRecords } from '../storage/sql/device-records.js'
+import type { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
+import type { UserRecords } from '../storage/sql/user-records.js'
+import type { RetentionRule } from './retention.js'
+
+const DAY_MS = 86_400_000
+/** A device that logged in from an address within this time is let in there over the address's limit. */
+const KEEP_ADDRESSES_MS = 30 * DAY_MS
+/** A repeat with the same key is answered as the first within this time. */
+const KEEP_IDEMPOTENCY_KEYS_MS = DAY_MS
+/** After their end, so that a refresh token that comes late is still told apart from an unknown one. */
+const KEEP_ENDED_SESSIONS_MS = DAY_MS
+
+/** The stores that hold what grows. */
+export interface GrowingStores {
+  readonly positions: PositionStore
+  readonly quarantine: QuarantineStore
+  readonly audit: AuditRecords
+  readonly users: UserRecords
+  readonly devices: DeviceRecords
+  readonly idempotency: IdempotencyRecords
+}
+
+/** How long each thing is kept. */
+export function retentionRules(config: AppConfig, stores: GrowingStores): RetentionRule[] {
+  const hotMs = config.RETENTION_DAYS * DAY_MS
+  return [
+    { store: 'positions', keepMs: hotMs, remove: (beforeMs) => stores.positions.removeOlderThan(beforeMs) },
+    { store: 'quarantine', keepMs: hotMs, remove: (beforeMs) => stores.quarantine.removeOlderThan(beforeMs) },
+    {
+      store: 'audit',
+      keepMs: config.AUDIT_RETENTION_DAYS * DAY_MS,
+      remove: (beforeMs) => stores.audit.removeOlderThan(beforeMs),
+    },
+    {
+      store: 'sessions',
+      keepMs: KEEP_ENDED_SESSIONS_MS,
+      remove: (beforeMs) => stores.users.removeSessions(beforeMs),
+    },
+    {
+      store: 'addresses',
+      keepMs: KEEP_ADDRESSES_MS,
+      remove: (beforeMs) => stores.devices.forgetAddresses(beforeMs),
+    },
+    {
+      store: 'idempotency',
+      keepMs: KEEP_IDEMPOTENCY_KEYS_MS,
+      remove: (beforeMs) => stores.idempotency.removeOlderThan(beforeMs),
+    },
+  ]
+}
