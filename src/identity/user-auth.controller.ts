@@ -2,7 +2,7 @@ import { Body, Controller, Get, Header, HttpCode, Post, Req, Res } from '@nestjs
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import { Answers, Refuses } from '../web/answers.js'
+import { Answers, REFUSED_BODIES, Refuses } from '../web/answers.js'
 import { API } from '../web/api-path.js'
 import { clientAddressOf } from '../web/client-address.js'
 import { setRateLimitHeaders } from '../web/rate-limit.js'
@@ -29,7 +29,7 @@ export class UserAuthController {
     description: 'An unknown or disabled user and a wrong password are answered alike. Only refused logins count.',
   })
   @Answers(200, 'An access token and a refresh token', userTokensOut)
-  @Refuses('invalid_request', 'login_refused', 'too_many_requests')
+  @Refuses(...REFUSED_BODIES, 'login_refused', 'too_many_requests')
   async login(
     @Body({ schema: loginIn }) { username, password }: z.output<typeof loginIn>,
     @Req() request: FastifyRequest,
@@ -51,7 +51,7 @@ export class UserAuthController {
       'Each refresh token is good for one exchange. One that is used twice was stolen by somebody: its whole session ends.',
   })
   @Answers(200, 'An access token and the next refresh token', userTokensOut)
-  @Refuses('invalid_request', 'token_invalid')
+  @Refuses(...REFUSED_BODIES, 'token_invalid')
   async refresh(
     @Body({ schema: refreshIn }) { refreshToken }: z.output<typeof refreshIn>,
     @Req() request: FastifyRequest,
@@ -89,7 +89,7 @@ export class UserAuthController {
     description: 'Ends all other sessions of the user.',
   })
   @Answers(204, 'Changed')
-  @Refuses('invalid_request', 'login_refused', 'too_many_requests')
+  @Refuses(...REFUSED_BODIES, 'login_refused', 'too_many_requests')
   async changePassword(
     @Body({ schema: passwordChangeIn }) body: z.output<typeof passwordChangeIn>,
     @CurrentUser() user: UserCaller,

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { Answers, Refuses } from '../web/answers.js'
+import { Answers, REFUSED_BODIES, Refuses } from '../web/answers.js'
 import { API } from '../web/api-path.js'
 import { clientAddressOf } from '../web/client-address.js'
 import { Cursors } from '../web/cursor.js'
@@ -40,7 +40,7 @@ export class UsersController {
     description: 'Names and passwords are yours to choose.',
   })
   @Answers(201, 'Created', userOut)
-  @Refuses('invalid_request', 'user_exists')
+  @Refuses(...REFUSED_BODIES, 'user_exists')
   async create(
     @Body({ schema: userCreateIn }) body: z.output<typeof userCreateIn>,
     @CurrentUser() caller: UserCaller,
@@ -70,7 +70,7 @@ export class UsersController {
       'A new password or `disabled: true` ends all sessions of the user at once; a new role acts on them at once. The last enabled admin can neither be disabled nor given another role.',
   })
   @Answers(200, 'The user after the change', userOut)
-  @Refuses('invalid_request', 'not_found', 'last_admin')
+  @Refuses(...REFUSED_BODIES, 'not_found', 'last_admin')
   async change(
     @Param('username', { schema: userNameParam }) username: string,
     @Body({ schema: userChangeIn }) changes: z.output<typeof userChangeIn>,

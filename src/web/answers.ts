@@ -1,4 +1,3 @@
-import { applyDecorators } from '@nestjs/common'
 import { ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { ERROR_CATALOGUE, type ErrorCode } from '../model/app-error.js'
@@ -10,19 +9,37 @@ const EVERYWHERE: readonly ErrorCode[] = ['internal', 'store_unavailable', 'over
 export const Answers = (status: number, description: string, schema?: z.ZodType) =>
   ApiResponse({ status, description, ...(schema === undefined ? {} : { standardSchema: schema }) })
 
-/** Documents the codes that a route refuses with, one response per status. */
+/** What a route that takes a JSON body refuses it with. */
+export const REFUSED_BODIES = ['invalid_request', 'unsupported_media_type', 'body_too_large'] as const
+
+/** Where @nestjs/swagger keeps a route's responses, by status. */
+const RESPONSES = 'swagger/apiResponse'
+const REFUSED = 'milepost:refused'
+
+/**
+ * Documents the codes that a route refuses with, one response per status. Several on one route add up, such as its own and those
+ * that come with its access.
+ */
 export function Refuses(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
-  const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of [...codes, ...EVERYWHERE]) {
-    const { status } = ERROR_CATALOGUE[code]
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const subject = (descriptor?.value ?? target) as object
+    const before = (Reflect.getMetadata(REFUSED, subject) as ErrorCode[] | undefined) ?? []
+    const all = [...new Set([...before, ...codes, ...EVERYWHERE])]
+    Reflect.defineMetadata(REFUSED, all, subject)
+    const responses = Reflect.getMetadata(RESPONSES, subject) as Record<number, unknown> | undefined
+    Reflect.defineMetadata(RESPONSES, { ...responses, ...refusalsOf(all) }, subject)
   }
-  return applyDecorators(...[...byStatus].map(([status, some]) => refusal(status, some)))
 }
 
-function refusal(status: number, codes: readonly ErrorCode[]) {
-  return ApiResponse({
-    status,
+function refusalsOf(codes: readonly ErrorCode[]): Record<number, unknown> {
+  const statuses = new Set(codes.map((code) => ERROR_CATALOGUE[code].status))
+  return Object.fromEntries(
+    [...statuses].map((status) => [status, refusal(codes.filter((code) => ERROR_CATALOGUE[code].status === status))]),
+  )
+}
+
+function refusal(codes: readonly ErrorCode[]) {
+  return {
     description: codes.map((code) => `\`${code}\` ${ERROR_CATALOGUE[code].title}`).join('; '),
     content: {
       'application/problem+json': {
@@ -30,7 +47,7 @@ function refusal(status: number, codes: readonly ErrorCode[]) {
         examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
       },
     },
-  })
+  }
 }
 
 function exampleOf(code: ErrorCode) {

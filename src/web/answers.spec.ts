@@ -1,0 +1,38 @@
+import { Refuses } from './answers.js'
+
+class Routes {
+  @Refuses('device_exists')
+  @Refuses('idempotency_in_progress', 'idempotency_key_reused')
+  create(): void {}
+}
+
+describe('Refuses', () => {
+  const responses = Reflect.getMetadata('swagger/apiResponse', Routes.prototype.create)
+
+  it('adds up over several decorators, one response per status', () => {
+    expect(Object.keys(responses)).toEqual(['409', '422', '500', '503'])
+    expect(responses[409].description).toBe(
+      '`idempotency_in_progress` The first request with this key is still running; `device_exists` A device with this id exists',
+    )
+    expect(Object.keys(responses[409].content['application/problem+json'].examples)).toEqual([
+      'idempotency_in_progress',
+      'device_exists',
+    ])
+  })
+
+  it('names what any route may answer with once', () => {
+    expect(responses[503].description).toBe(
+      '`store_unavailable` A store is not available; `overloaded` Too much is waiting already',
+    )
+  })
+
+  it('shows each code as it would come', () => {
+    expect(responses[422].content['application/problem+json'].examples.idempotency_key_reused.value).toEqual({
+      type: 'urn:milepost:error:idempotency_key_reused',
+      title: 'The key was used with another body',
+      status: 422,
+      detail: 'The key was used with another body',
+      code: 'idempotency_key_reused',
+    })
+  })
+})
