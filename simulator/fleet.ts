@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { type Clock, SystemClock } from './clock.js'
@@ -96,6 +97,7 @@ export class Fleet {
     this.note = parts.note ?? (() => {})
     this.api = new ServerApi(options.origin)
     this.startedMs = this.clock.nowMs()
+    setMaxListeners(0, this.stopping.signal) // every truck that waits for its start listens
   }
 
   /**
@@ -162,7 +164,7 @@ export class Fleet {
     const random = randomOf(`${seed}/registration`)
     const registration = new Registration({ api, admin, secrets, clock, random, signal: this.stopping.signal })
     const { created } = await registration.register(entries)
-    this.note(`registered ${entries.length} trucks, ${created} of them new`)
+    this.note(`trucks registered: ${entries.length}, ${created} of them new`)
   }
 
   private build(index: number, deviceId: string, secret: string | undefined): Truck {

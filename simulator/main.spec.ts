@@ -59,14 +59,14 @@ afterEach(async () => {
 describe('the simulator as a process', () => {
   it('says what it did and exits 0 when everything is settled', async () => {
     const { exitCode, stdout, stderr } = await simulate(
-      ...['--gpx', MUNICH, '--server', server.origin, '--speedup', 'max', '--admin-password', 'x'],
+      ...['--gpx', MUNICH, '--server', server.origin, '--speedup', 'max', '--admin-password', 'x', '--trucks', '20'],
     ).ended
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'registered 1 trucks, 1 of them new\n' })
-    expect(stdout.replace(/\d+\.\d s/, 'N s')).toBe(
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: 'trucks registered: 20, 20 of them new\n' })
+    expect(stdout.replace(/\d+\.\d\n/, 'N\n')).toBe(
       [
-        '1 trucks, N s',
-        'sent: 1,194 records in 12 events, 0 of them again',
-        'settled: 1,194 accepted, 0 duplicates, 0 rejected',
+        'trucks: 20, seconds: N',
+        'sent: 23,880 records in 240 events, 0 of them again',
+        'settled: 23,880 accepted, 0 duplicates, 0 rejected',
         'reconnects: 0, unanswered events: 0, acks dropped: 0',
         'everything is settled',
         '',

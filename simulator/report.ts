@@ -13,7 +13,7 @@ export function statusLine({ connected, pending, tally, total, trucks }: FleetSu
 export function summaryText({ isSettled, pending, seconds, shutOut, tally, total, trucks }: FleetSummary): string {
   const open = Number.isFinite(total) ? total - tally.settled : pending
   const lines = [
-    `${format(trucks)} trucks, ${seconds.toFixed(1)} s`,
+    `trucks: ${format(trucks)}, seconds: ${seconds.toFixed(1)}`,
     `sent: ${format(tally.sent)} records in ${format(tally.events)} events, ${format(tally.resent)} of them again`,
     `settled: ${format(tally.accepted)} accepted, ${format(tally.duplicates)} duplicates, ${format(tally.rejectedRecords)} rejected`,
     ...codesLine('rejected', tally.rejected),
@@ -21,7 +21,7 @@ export function summaryText({ isSettled, pending, seconds, shutOut, tally, total
     ...codesLine('events refused', tally.refusals),
     ...codesLine('links closed by the server', tally.closings),
     ...codesLine('logins and connects that failed', tally.failedAttempts),
-    ...(shutOut.length === 0 ? [] : [`not let in: ${format(shutOut.length)} trucks`]),
+    ...(shutOut.length === 0 ? [] : [`trucks not let in: ${format(shutOut.length)}`]),
     isSettled ? 'everything is settled' : `not settled: ${format(open)} records`,
   ]
   return lines.join('\n')
