@@ -10,6 +10,7 @@ import { OperationsModule } from './operations/operations.module.js'
 import { PipelineModule } from './pipeline/pipeline.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
 import { Connections, IntakeGate, Shutdown } from './shutdown.js'
+import { DiskGuardModule } from './storage/disk-guard.module.js'
 import { StorageModule } from './storage/storage.module.js'
 import { TracksModule } from './tracks/tracks.module.js'
 import { WebModule } from './web/web.module.js'
@@ -24,6 +25,7 @@ export class AppModule {
       imports: [
         ConfigModule.of(config),
         MetricsModule,
+        DiskGuardModule,
         SessionsModule,
         StorageModule,
         WebModule,

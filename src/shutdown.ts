@@ -12,33 +12,6 @@ import { SocketServer } from './web/socket-server.js'
 const FLUSH_MS = 100
 const REQUESTS_WITHIN_MS = 3000
 
-/** A graceful stop: take nothing new, finish what is in the pipeline, acknowledge it, say why, close. Stores close after this. */
-@Injectable()
-export class Shutdown implements BeforeApplicationShutdown {
-  private readonly logger = new Logger('shutdown')
-
-  constructor(
-    private readonly intake: IntakeGate,
-    private readonly commit: GroupCommit,
-    private readonly quarantine: Quarantine,
-    private readonly inFlight: InFlight,
-    private readonly connections: Connections,
-  ) {}
-
-  async beforeApplicationShutdown(): Promise<void> {
-    this.logger.log({ event: 'stopping' })
-    this.intake.close()
-    this.inFlight.stopAccepting()
-    await this.commit.drain()
-    await this.inFlight.drained(REQUESTS_WITHIN_MS)
-    await sleep(FLUSH_MS)
-    this.connections.end()
-    await sleep(FLUSH_MS)
-    this.connections.cut()
-    await this.quarantine.drain()
-  }
-}
-
 /** Every way in for new units and new reports. */
 @Injectable()
 export class IntakeGate {
@@ -68,5 +41,32 @@ export class Connections {
 
   cut(): void {
     this.sockets.disconnectAll()
+  }
+}
+
+/** A graceful stop: take nothing new, finish what is in the pipeline, acknowledge it, say why, close. Stores close after this. */
+@Injectable()
+export class Shutdown implements BeforeApplicationShutdown {
+  private readonly logger = new Logger('shutdown')
+
+  constructor(
+    private readonly intake: IntakeGate,
+    private readonly commit: GroupCommit,
+    private readonly quarantine: Quarantine,
+    private readonly inFlight: InFlight,
+    private readonly connections: Connections,
+  ) {}
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.logger.log({ event: 'stopping' })
+    this.intake.close()
+    this.inFlight.stopAccepting()
+    await this.commit.drain()
+    await this.inFlight.drained(REQUESTS_WITHIN_MS)
+    await sleep(FLUSH_MS)
+    this.connections.end()
+    await sleep(FLUSH_MS)
+    this.connections.cut()
+    await this.quarantine.drain()
   }
 }
