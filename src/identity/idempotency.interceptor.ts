@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common'
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  Logger,
+  type NestInterceptor,
+  type OnModuleInit,
+} from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { defer, lastValueFrom, type Observable, of } from 'rxjs'
@@ -32,7 +39,7 @@ interface Claim {
  * (5xx, 429) gives the key back.
  */
 @Injectable()
-export class IdempotencyInterceptor implements NestInterceptor {
+export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   private readonly logger = new Logger('idempotency')
 
   constructor(
@@ -40,6 +47,12 @@ export class IdempotencyInterceptor implements NestInterceptor {
     private readonly records: IdempotencyRecords,
     private readonly vault: AnswerVault,
   ) {}
+
+  /** A request that was running when the process was killed will never be answered: its key is free again. */
+  async onModuleInit(): Promise<void> {
+    const released = await this.records.releaseRunning(Date.now())
+    if (released > 0) this.logger.warn({ event: 'idempotency_keys_released', count: released })
+  }
 
   /** @throws AppError `invalid_request` | `idempotency_key_reused` | `idempotency_in_progress` | `store_unavailable` */
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {

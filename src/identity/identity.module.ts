@@ -24,7 +24,6 @@ import { RefusalPace } from './refusal-pace.js'
 import { SigningKeys } from './signing-keys.js'
 import { TokenVerifier } from './token-verifier.js'
 import { TokenIssuer } from './tokens.js'
-import { Upkeep } from './upkeep.js'
 import { UserAuthController } from './user-auth.controller.js'
 import { UserDoor } from './user-door.js'
 import { UserLogin } from './user-login.js'
@@ -115,7 +114,6 @@ const logins: Provider[] = [
     AuditLog,
     Users,
     FirstAdmin,
-    Upkeep,
     AccessCheck,
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
