@@ -170,6 +170,17 @@ describe('a live drive', () => {
     expect(recordings.map(({ fix }) => fix.headingDeg)).toEqual([10, 10, 190, 190, 190, 10, 10, 10])
   })
 
+  it('turns headings round to a tenth of a degree, never to 360', () => {
+    const turnedTo = (headingDeg: number) => {
+      const [fix] = every(1).fixes
+      if (fix === undefined) return undefined
+      const drive: Drive = { name: 'turn', digest: 'turn', fixes: [{ ...fix, headingDeg }, fix] }
+      const reversed = planOf(drive, { ...PLAIN, live: { share: 0.5, isReversed: true } })
+      return take(reversed.recordings(startAt(0)), 2)[1]?.fix.headingDeg
+    }
+    expect([98.3, 278.3, 180, 179.99].map(turnedTo)).toEqual([278.3, 98.3, 0, 0])
+  })
+
   it('begins the other way round when told to', () => {
     const plan = planOf(every(4), { ...PLAIN, live: { share: 0, isReversed: true } })
     expect(latitudes(take(plan.recordings(startAt(0)), 4))).toEqual([0, 1, 2, 3])

@@ -141,7 +141,7 @@ function* driven(
 
 function turned(fix: Fix, direction: number): Fix {
   if (direction > 0 || fix.headingDeg === null) return fix
-  return { ...fix, headingDeg: (fix.headingDeg + 180) % 360 }
+  return { ...fix, headingDeg: (Math.round(((fix.headingDeg + 180) % 360) * 10) / 10) % 360 }
 }
 
 /** Each record, and once or twice again at random places at least `distance` records later, or at the end. */
