@@ -58,6 +58,7 @@ describe('GET /openapi.json', () => {
         'GET /api/v1/devices/{deviceId}/track',
         'GET /api/v1/quarantine',
         'GET /api/v1/users',
+        'GET /api/v1/users/{username}',
         'GET /health/live',
         'GET /health/ready',
         'GET /metrics',
@@ -140,7 +141,7 @@ describe('Swagger UI', () => {
     const page = await running.api.get('/docs')
     expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')])
     const scripts = [...page.text.matchAll(/src="([^"]+)"/g)].map(
-      ([, source]) => new URL(source as string, `${running.url}/docs/`).pathname,
+      ([, source]) => new URL(source as string, `${running.url}/docs`).pathname,
     )
     expect(scripts.length).toBeGreaterThan(1)
     for (const script of scripts) expect([script, (await running.api.get(script)).status]).toEqual([script, 200])

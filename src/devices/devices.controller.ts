@@ -99,7 +99,11 @@ export class DevicesController {
 
   @Get(':deviceId')
   @ForUsers('viewer')
-  @ApiOperation({ operationId: 'getDevice', summary: 'One device' })
+  @ApiOperation({
+    operationId: 'getDevice',
+    summary: 'One device',
+    description: 'With its presence and its latest position by its own clock.',
+  })
   @Answers(200, 'The device', deviceOut)
   @Refuses('not_found')
   get(@Param('deviceId', { schema: deviceIdParam }) deviceId: DeviceId): Promise<DeviceJson> {

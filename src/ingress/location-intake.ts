@@ -18,9 +18,9 @@ export class LocationIntake {
   }
 
   /**
-   * @throws AppError `invalid_request` | `empty_batch` | `batch_too_large`, or what {@link Ingest.ingest} throws
+   * @throws AppError at once `invalid_request` | `empty_batch` | `batch_too_large` | `overloaded`, or what {@link Ingest.ingest} throws
    */
-  async take(body: unknown, deviceId: DeviceId, ingress: string): Promise<IngestOutcome> {
+  take(body: unknown, deviceId: DeviceId, ingress: string): Promise<IngestOutcome> {
     if (this.isStopping) throw new AppError('overloaded', 'The server is stopping', { retryAfterMs: 1000 })
     const receivedAtMs = Date.now()
     const records = decodePositions(body, deviceId, receivedAtMs)

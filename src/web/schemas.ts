@@ -16,7 +16,7 @@ export const timeIn = () =>
       })
       return z.NEVER
     })
-    .meta({ description: 'ISO 8601 with an offset, or epoch milliseconds', examples: ['2026-11-22T07:30:00.000Z'] })
+    .meta({ description: 'ISO 8601 with an offset, or epoch milliseconds', example: '2026-11-22T07:30:00.000Z' })
 
 /** A moment in an answer. */
 export const timeOut = () =>
@@ -82,7 +82,7 @@ export const bboxIn = () =>
     .optional()
     .meta({
       description: 'minLon,minLat,maxLon,maxLat in degrees; minLon > maxLon crosses 180°',
-      examples: ['11.3,48.0,11.8,48.3'],
+      example: '11.3,48.0,11.8,48.3',
     })
 
 /** A list's answer. */

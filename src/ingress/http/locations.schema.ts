@@ -18,9 +18,13 @@ export const positionIn = z
     attributes: z.record(z.string(), attributeValue).nullish().describe('flat, at most 50 values and 4 kB in all'),
   })
   .meta({
-    examples: [
-      { time: '2026-11-22T07:30:00.000Z', latitude: 48.1635066, longitude: 11.5643883, speed: 42.5, heading: 271 },
-    ],
+    example: {
+      time: '2026-11-22T07:30:00.000Z',
+      latitude: 48.1635066,
+      longitude: 11.5643883,
+      speed: 42.5,
+      heading: 271,
+    },
   })
 
 /** Body of `POST /locations`: one position or 1..1000 of them. */

@@ -44,25 +44,27 @@ export class DeviceSocket {
     const unit: Unit = { link: socket.data as SocketLink, floodedSinceMs: 0, floodedEvents: 0 }
     socket.onAny((event: string, ...args: unknown[]) => {
       const last = args.at(-1)
-      this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)
+      void this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)
     })
     // The handshake's request is not needed any more, and it is most of what an idle link would hold.
     ;(socket.conn as { request: unknown }).request = null
   }
 
   /** Answers every event that has an ack, whatever happens; nothing may be thrown from here, it would end the process. */
-  private handle(event: string, payload: unknown, unit: Unit, ack: Ack | undefined): void {
+  private async handle(event: string, payload: unknown, unit: Unit, ack: Ack | undefined): Promise<void> {
     const startedMs = performance.now()
-    this.events
-      .take(event, payload, unit)
-      .then(
-        (answer) => {
-          this.metrics.ackSeconds.observe({ ingress: 'socket' }, (performance.now() - startedMs) / 1000)
-          ack?.(answer)
-        },
-        (error: unknown) => ack?.(encodeEventError(this.toRefusal(error))),
-      )
-      .catch((error: unknown) => this.logger.error({ event: 'ack_failed', reason: String(error) }))
+    let answer: unknown
+    try {
+      answer = await this.events.take(event, payload, unit)
+      this.metrics.ackSeconds.observe({ ingress: 'socket' }, (performance.now() - startedMs) / 1000)
+    } catch (error) {
+      answer = encodeEventError(this.toRefusal(error))
+    }
+    try {
+      ack?.(answer)
+    } catch (error) {
+      this.logger.error({ event: 'ack_failed', reason: String(error) })
+    }
   }
 
   private toRefusal(error: unknown): AppError {
