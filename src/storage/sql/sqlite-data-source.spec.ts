@@ -310,6 +310,17 @@ describe('the SQLite data source', () => {
       expect(await again.query(names)).toEqual(before)
     })
 
+    it('can take each step of the schema back, and again', async () => {
+      const source = await open()
+      for (let i = 0; i < 3; i++) await source.undoLastMigration()
+      const tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+      expect(await source.query(tables)).toEqual([{ name: 'migrations' }])
+
+      await source.runMigrations()
+
+      expect(await source.query('SELECT count(*) AS rows FROM devices')).toEqual([{ rows: 0 }])
+    })
+
     it('says in one line why it cannot', async () => {
       mkdirSync(path.join(directory, 'folder'))
       writeFileSync(path.join(directory, 'text'), 'this is no database\n'.repeat(100))
