@@ -6,6 +6,8 @@ import { Test } from '@nestjs/testing'
 import { MemoryDeviceRecords, makeDevice } from '../../test/support/memory-device-records.js'
 import { makePosition } from '../../test/support/positions.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
+import { parseConfig } from '../config/app-config.js'
+import { ConfigModule } from '../config/config.module.js'
 import { MetricsModule } from '../metrics/metrics.module.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { openSqlitePositions } from '../storage/positions/sqlite-position-store.js'
@@ -41,7 +43,7 @@ describe('GET /devices/{deviceId}/track', () => {
     })
     class Stores {}
     const module = await Test.createTestingModule({
-      imports: [MetricsModule, WebModule, Stores, TracksModule],
+      imports: [ConfigModule.of(parseConfig({})), MetricsModule, WebModule, Stores, TracksModule],
     }).compile()
     app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false })
     app

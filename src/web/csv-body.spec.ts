@@ -4,6 +4,8 @@ import { Body, type CanActivate, Controller, ForbiddenException, HttpCode, Post 
 import { APP_GUARD } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Test } from '@nestjs/testing'
+import { parseConfig } from '../config/app-config.js'
+import { ConfigModule } from '../config/config.module.js'
 import { MetricsModule } from '../metrics/metrics.module.js'
 import { CsvBody, MAX_CSV_BYTES, registerCsvBody } from './csv-body.js'
 import { WebModule } from './web.module.js'
@@ -38,7 +40,7 @@ describe('CSV bodies', () => {
 
   beforeAll(async () => {
     const module = await Test.createTestingModule({
-      imports: [MetricsModule, WebModule],
+      imports: [ConfigModule.of(parseConfig({})), MetricsModule, WebModule],
       controllers: [Routes],
       providers: [{ provide: APP_GUARD, useClass: WhoIsCalling }],
     }).compile()
