@@ -1,13 +1,11 @@
-import { openForReading } from './sqlite-connection.js'
+import { SqliteConnection } from './sqlite-connection.js'
 import { serveRequests } from './sqlite-worker-host.js'
-
-const CACHE_KIB = 8192
 
 /** A thread of its own, so that neither appends nor reads wait for a copy that may take minutes. */
 export class SqliteBackup {
   /** Writes what is committed now to a new file; what is committed meanwhile is not in it. */
   copy({ from, to }: { readonly from: string; readonly to: string }): void {
-    const connection = openForReading({ file: from, cacheKiB: CACHE_KIB })
+    const connection = new SqliteConnection(from)
     try {
       connection.prepareWrite('VACUUM INTO ?').run([to])
     } finally {

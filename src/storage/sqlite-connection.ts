@@ -3,8 +3,8 @@ import Database from 'libsql'
 /** What may be bound to a parameter. A boolean is not among them: this driver ends the whole process on one. */
 export type SqliteValue = number | string | null | Uint8Array
 
-/** One row, columns in the order of the statement. Blobs come as `ArrayBuffer`. */
-export type SqliteRow = readonly (number | string | null | ArrayBuffer)[]
+/** One row, columns in the order of the statement. */
+export type SqliteRow = readonly SqliteValue[]
 
 export interface SqliteSettings {
   readonly file: string
@@ -23,7 +23,7 @@ export interface SqlitePragmas {
 }
 
 /** How long a statement waits for a lock that another process holds. */
-const BUSY_TIMEOUT_MS = 5000
+const BUSY_TIMEOUT_MS = 2000
 /** A log that grew while a backup held it is cut back to this once it is empty. */
 const LOG_LIMIT_BYTES = 67_108_864
 const PAGE_BYTES = 4096
@@ -42,9 +42,11 @@ export interface SqliteQuery {
 /** The narrow part of the driver that the embedded stores use, for one connection of one thread. */
 export class SqliteConnection {
   private readonly database: Database.Database
+  private begin: SqliteWrite | undefined
 
   constructor(file: string) {
     this.database = new Database(file)
+    this.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`)
   }
 
   get isInTransaction(): boolean {
@@ -73,9 +75,14 @@ export class SqliteConnection {
     return Number(this.prepareQuery(sql).get()?.[0])
   }
 
-  /** Runs the work in one transaction; whatever is thrown, none of it stays. */
+  /**
+   * Runs the work in one transaction; whatever is thrown, none of it stays. Every write belongs into one: the driver leaves a
+   * statement that met another process's lock in progress, and then no commit works until that same statement was run
+   * again. Inside a transaction no statement meets a lock, and its beginning is run again by the next one.
+   */
   transact<T>(work: () => T): T {
-    this.exec('BEGIN IMMEDIATE')
+    this.begin ??= this.prepareWrite('BEGIN IMMEDIATE')
+    this.begin.run()
     try {
       const result = work()
       this.exec('COMMIT')
@@ -110,7 +117,6 @@ export class SqliteConnection {
  */
 export function openForWriting(settings: SqliteSettings): SqliteConnection {
   const connection = new SqliteConnection(settings.file)
-  connection.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`)
   // Has an effect only before the first table: removed rows' pages can then be given back to the disk in steps.
   connection.exec(`PRAGMA page_size=${PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL`)
   connection.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL')
@@ -129,8 +135,7 @@ export function openForWriting(settings: SqliteSettings): SqliteConnection {
 /** Opens a connection that can only read. */
 export function openForReading(settings: Pick<SqliteSettings, 'file' | 'cacheKiB'>): SqliteConnection {
   const connection = new SqliteConnection(settings.file)
-  connection.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}; PRAGMA query_only=ON`)
-  connection.exec(`PRAGMA cache_size=-${settings.cacheKiB}; PRAGMA temp_store=MEMORY`)
+  connection.exec(`PRAGMA query_only=ON; PRAGMA cache_size=-${settings.cacheKiB}; PRAGMA temp_store=MEMORY`)
   return connection
 }
 

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads'
 import { AppError } from '../model/app-error.js'
 import { CLOSE_METHOD, type WorkerFailure, type WorkerRequest, type WorkerResponse } from './sqlite-worker-host.js'
+import { StoreOpenError } from './store-open-error.js'
 
 export interface WorkerClientOptions {
   /** What the thread does, for messages: `positions writer`. */
@@ -40,12 +41,21 @@ export class SqliteWorkerClient<Served extends object> {
 
   constructor(private readonly options: WorkerClientOptions) {}
 
-  /** @throws AppError `store_unavailable` when the thread cannot open what it serves */
-  async open(): Promise<void> {
-    await new Promise<unknown>((resolve, reject) => {
-      this.onceOpen.push({ resolve, reject })
-      this.thread ??= this.startThread()
-    })
+  /**
+   * Starts the thread.
+   * @param store what it opens, for the message
+   * @throws StoreOpenError
+   */
+  async open(store: string): Promise<void> {
+    try {
+      await new Promise<unknown>((resolve, reject) => {
+        this.onceOpen.push({ resolve, reject })
+        this.thread ??= this.startThread()
+      })
+    } catch (cause) {
+      const reason = cause instanceof AppError && cause.cause instanceof Error ? cause.cause : cause
+      throw new StoreOpenError(store, reason instanceof Error ? reason.message : String(reason), { cause })
+    }
   }
 
   /** Calls that were sent and are not answered. */
@@ -111,11 +121,14 @@ export class SqliteWorkerClient<Served extends object> {
   private settle(response: WorkerResponse): void {
     const waiting = response.id === 0 ? this.onceOpen.splice(0) : [this.waiting.get(response.id)]
     this.waiting.delete(response.id)
-    if ('failure' in response) {
+    if ('value' in response) {
+      this.lastReason = undefined
+      for (const one of waiting) one?.resolve(response.value)
+    } else {
       const error = toAppError(this.options.name, response.failure)
-      if (response.id === 0) this.lastReason = error
+      this.lastReason = error
       for (const one of waiting) one?.reject(error)
-    } else for (const one of waiting) one?.resolve(response.value)
+    }
   }
 
   private handleExit(exitCode: number): void {

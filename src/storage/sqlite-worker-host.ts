@@ -20,6 +20,9 @@ export type WorkerResponse =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly failure: WorkerFailure }
 
+/** After so many failures in a row the thread gives up its connection with itself; the next call starts another one. */
+const MOST_FAILURES = 3
+
 /** Ends the thread after its answer. */
 export const CLOSE_METHOD = 'close'
 
@@ -39,10 +42,12 @@ export function serveRequests(open: () => object): void {
     return
   }
   port.postMessage({ id: 0, value: undefined } satisfies WorkerResponse)
+  let failures = 0
   port.on('message', (request: WorkerRequest) => {
     const response = answer(target, request)
     port.postMessage(response, 'value' in response ? buffersOf(response.value) : [])
-    if (request.method === CLOSE_METHOD) port.close()
+    failures = 'failure' in response && response.failure.code !== 'disk_full' ? failures + 1 : 0
+    if (request.method === CLOSE_METHOD || failures >= MOST_FAILURES) port.close()
   })
 }
 

@@ -46,11 +46,12 @@ export abstract class PositionStore {
   /** Sum of great-circle legs between consecutive positions with a fix, and their number. */
   abstract measureDistance(deviceId: DeviceId, range: TimeRange): Promise<{ meters: number; points: number }>
 
-  /** Removes everything of one device. */
+  /** Removes everything of one device that was appended before, its latest position first. May be repeated when it failed. */
   abstract eraseDevice(deviceId: DeviceId): Promise<void>
 
   /**
-   * Removes positions older than the moment, in small steps that do not stall appends. A device's latest position stays known.
+   * Removes positions older than the moment, in small steps that do not stall appends. A device's latest position with a fix stays,
+   * also in its track, so that it is known wherever the device was seen last.
    * @returns how many were removed
    */
   abstract removeOlderThan(timeMs: number): Promise<number>

@@ -7,7 +7,6 @@ import { backupSqliteFile } from '../sqlite-backup.js'
 import type { SqlitePragmas } from '../sqlite-connection.js'
 import { SqliteHealthProbe } from '../sqlite-health-probe.js'
 import { SqliteWorkerClient } from '../sqlite-worker-client.js'
-import { StoreOpenError } from '../store-open-error.js'
 import { startWorkerThread } from '../worker-thread.js'
 import { IS_LATEST, IS_NEW, packPositions, unpackPositions } from './position-batch.js'
 import { type AppendResult, PositionStore, type TrackQuery } from './position-store.js'
@@ -153,10 +152,6 @@ export async function openSqlitePositions(options: SqlitePositionsOptions): Prom
         maxWaiting: MOST_WAITING_READS,
       }),
   )
-  try {
-    await writer.open()
-  } catch (cause) {
-    throw new StoreOpenError(file, cause instanceof Error ? cause.message : String(cause), { cause })
-  }
+  await writer.open(file)
   return new SqlitePositionStore(file, writer, readers)
 }

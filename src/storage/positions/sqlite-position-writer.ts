@@ -45,7 +45,7 @@ export class SqlitePositionWriter {
 
   /** Proves that a commit works. */
   probe(): void {
-    this.updateHealth.run([Date.now()])
+    this.connection.transact(() => this.updateHealth.run([Date.now()]))
   }
 
   readPragmas(): SqlitePragmas {
