@@ -27,6 +27,7 @@ function build(...devices: DeviceRecord[]) {
         openedAtMs: 0,
         carriesCommandIds: true,
         close: (code) => {
+          if (closed.length > 0) return
           closed.push(code)
           generationsAtClose.push(directory.peek(deviceId)?.generation)
         },
@@ -126,6 +127,14 @@ describe('DeviceRegistry', () => {
     await registry.change(IMEI, { trackerAllowed: false })
     expect([withSecret, without]).toEqual([['device_disabled'], []])
     expect(directory.peek('gate-1')?.generation).toBe('g1')
+  })
+
+  it('ends a link that opens just as its device is disabled', async () => {
+    const { registry, openLink } = build(makeDevice({ deviceId: IMEI }))
+    await registry.change(IMEI, { status: 'disabled' })
+    const closed = openLink(IMEI)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(closed).toEqual(['device_disabled'])
   })
 
   it('names what was changed, and writes nothing when nothing was', async () => {

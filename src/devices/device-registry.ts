@@ -4,6 +4,7 @@ import { DeviceDirectory } from '../identity/device-directory.js'
 import { generateDeviceSecret, hashDeviceSecret, newGeneration } from '../identity/device-secrets.js'
 import { AppError } from '../model/app-error.js'
 import { type DeviceId, deviceKindOf } from '../model/device-id.js'
+import type { ClosingCode } from '../sessions/link.js'
 import { Sessions } from '../sessions/sessions.js'
 import { type DeviceChanges, type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
 
@@ -98,9 +99,9 @@ export class DeviceRegistry {
       if (record === undefined) return undefined
       this.directory.put(record)
       const mayNotSpeakAsTracker = changes.trackerAllowed === false && record.secretHash !== null
-      if (isDisabled || mayNotSpeakAsTracker) this.sessions.endLinks(deviceId, 'device_disabled')
+      if (isDisabled || mayNotSpeakAsTracker) this.endLinks(deviceId, 'device_disabled')
       // Its token is void: what the unit has to do is what it does when one has expired, log in again (with the new secret).
-      else if (hasNewSecret) this.sessions.endLinks(deviceId, 'token_expired')
+      else if (hasNewSecret) this.endLinks(deviceId, 'token_expired')
       return { record, changed }
     })
   }
@@ -111,8 +112,15 @@ export class DeviceRegistry {
       const wasThere = await this.records.delete(deviceId)
       this.directory.invalidate(deviceId)
       this.sessions.forget(deviceId)
+      this.endLinks(deviceId, 'device_disabled')
       return wasThere
     })
+  }
+
+  /** Twice: a handshake whose token passed just before the directory learned of the change has opened its link by the next turn. */
+  private endLinks(deviceId: DeviceId, code: ClosingCode): void {
+    this.sessions.endLinks(deviceId, code)
+    setImmediate(() => this.sessions.endLinks(deviceId, code))
   }
 
   private kindOf(deviceId: string) {
