@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BenchOptions } from './bench-options.js'
+import { runChild } from './child-process.js'
+import { runClosedLoop } from './closed-loop.js'
+import { compare, type Finding, rateFinding } from './finding.js'
+import { median } from './latencies.js'
+import { LoadedServer } from './loaded-server.js'
+
+const BATCH = 60
+const IN_FLIGHT = 2
+const LEAST_RATIO = 0.5
+const ALL_STORED = `[{"accepted":${BATCH},"duplicates":0,"rejected":[]}]`
+const BULK_INSERT = fileURLToPath(new URL('./bulk-insert.js', import.meta.url))
+
+/** Batches of 60 against a bare bulk insert of the same rows. */
+export async function benchBatches(options: BenchOptions): Promise<Finding[]> {
+  const target = await LoadedServer.start(options)
+  const cpu: number[] = []
+  const measure = async () => {
+    const next = (unit: number) => target.fleet.nextBatch(unit, BATCH)
+    let rate = 0
+    const microseconds = await target.cpuPerPosition(async () => {
+      const load = { inFlight: IN_FLIGHT, ...options, next, expected: ALL_STORED }
+      rate = (await runClosedLoop(target.clients, load)).eventsPerSecond * BATCH
+    })
+    cpu.push(microseconds)
+    return rate
+  }
+  const comparison = await compare(options.repeats, () => bulkInsertRate(options), measure)
+  const stored = await target.verifyAndStop()
+  const details = { stored, serverCpuMicrosecondsPerPosition: median(cpu) }
+  const title = `batches of ${BATCH}, ${options.units} units × ${IN_FLIGHT} in flight`
+  return [rateFinding(title, 'positions/s', comparison, { leastRatio: LEAST_RATIO, details })]
+}
+
+async function bulkInsertRate({ units, windowMs }: BenchOptions): Promise<number> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'milepost-bench-'))
+  try {
+    return Number(await runChild([BULK_INSERT, directory, String(units), String(BATCH), String(windowMs / 1000)]))
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,80 @@
+import { median } from './latencies.js'
+
+/** One line of the report. */
+export interface Finding {
+  readonly title: string
+  /** What was measured, with its unit. */
+  readonly figure: string
+  /** What a bare server or store did in the same run, with its unit. */
+  readonly floor?: string
+  /** Figure to floor. */
+  readonly ratio?: number
+  readonly target?: string
+  /** Undefined: reported without a target. */
+  readonly isMet?: boolean
+  /** What the line was made from. */
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** Rates of the same windows, floor and product in turn. */
+export interface Comparison {
+  readonly rates: readonly number[]
+  readonly floorRates: readonly number[]
+}
+
+/** Measures both in turn, so that a machine that is slower for a while is so for both. */
+export async function compare(
+  repeats: number,
+  measureFloor: () => Promise<number>,
+  measure: () => Promise<number>,
+): Promise<Comparison> {
+  const rates: number[] = []
+  const floorRates: number[] = []
+  for (let n = 0; n < repeats; n++) {
+    floorRates.push(await measureFloor())
+    rates.push(await measure())
+  }
+  return { rates, floorRates }
+}
+
+/** A line about a rate and its floor, by their medians. */
+export function rateFinding(
+  title: string,
+  unit: string,
+  { rates, floorRates }: Comparison,
+  extra: { readonly leastRatio?: number; readonly details?: Readonly<Record<string, unknown>> } = {},
+): Finding {
+  const ratio = median(rates) / median(floorRates)
+  const isMet = extra.leastRatio === undefined ? undefined : ratio >= extra.leastRatio
+  return {
+    title,
+    figure: `${count(median(rates))} ${unit}`,
+    floor: `${count(median(floorRates))} ${unit}`,
+    ratio,
+    target: extra.leastRatio === undefined ? undefined : `ratio ≥ ${extra.leastRatio}`,
+    isMet,
+    details: { rates: rates.map(Math.round), floorRates: floorRates.map(Math.round), ...extra.details },
+  }
+}
+
+/** A whole number with spaces between thousands. */
+export function count(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ' ')
+}
+
+/** The findings as lines of text in columns. */
+export function tabulate(findings: readonly Finding[]): string {
+  const rows = findings.map(({ title, figure, floor, ratio, target, isMet }) => [
+    title,
+    figure,
+    floor ?? '',
+    ratio?.toFixed(2) ?? '',
+    target ?? '',
+    isMet === undefined ? '' : isMet ? 'met' : 'MISSED',
+  ])
+  const table = [['scenario', 'measured', 'floor', 'ratio', 'target', ''], ...rows]
+  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? []
+  return table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')).join('\n')
+}

@@ -1,0 +1,8 @@
+import Fastify from 'fastify'
+
+/** The floor of `POST /api/v1/locations`: Fastify that parses the JSON and answers at once. */
+const app = Fastify()
+app.post('/api/v1/locations', async () => ({ accepted: 1, duplicates: 0, rejected: [] }))
+const url = await app.listen({ port: 0, host: '127.0.0.1' })
+process.stdout.write(`echo listens on ${url}\n`)
+process.once('SIGTERM', () => process.exit(0))
