@@ -69,6 +69,8 @@ export interface FleetSummary {
 
 /** Trucks of a large fleet do not all knock in one moment. */
 const START_SPACING_MS = 2
+/** Registering so many takes long enough to say so. */
+const WORTH_A_NOTE = 100
 const STOP_GRACE_MS = 3_000
 /** Repeats travel in another event than the first, and keep some distance on any batch size. */
 const LEAST_REPEAT_DISTANCE = 5
@@ -161,6 +163,7 @@ export class Fleet {
     const { admin, seed } = this.options
     if (admin === undefined) return
     const { api, clock } = this
+    if (entries.length >= WORTH_A_NOTE) this.note(`trucks to register: ${entries.length}`)
     const random = randomOf(`${seed}/registration`)
     const registration = new Registration({ api, admin, secrets, clock, random, signal: this.stopping.signal })
     const { created } = await registration.register(entries)

@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { MAX_BATCH } from '../src/codecs/device-json/decode-positions.js'
 import type { FleetOptions } from './fleet.js'
 import { findImeis, SIMULATED_IMEIS } from './imei-range.js'
 
@@ -8,7 +9,6 @@ export type CommandLine =
   | { readonly kind: 'end'; readonly exitCode: number; readonly text: string }
 
 const WRONG_USE = 2
-const MAX_BATCH = 1000
 
 interface Given {
   readonly gpx: string[]

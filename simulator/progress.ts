@@ -53,6 +53,7 @@ export class Progress {
   }
 
   private line(): void {
-    this.stream.write(`${statusLine(this.summary())}\n`)
+    const summary = this.summary()
+    if (summary.total > 0) this.stream.write(`${statusLine(summary)}\n`) // before, they are still being registered
   }
 }
