@@ -157,13 +157,31 @@ describe('DeviceSearch', () => {
   })
 
   it('keeps every store call within 500 ids when online and bbox are combined', async () => {
-    const ids = numbered(3000)
+    const ids = numbered(1000)
     const devices = ids.map((deviceId) => makeDevice({ deviceId }))
-    const { search, calls } = build({ devices, online: ids, inMunich: ids.slice(2990) })
+    const { search, calls } = build({ devices, online: ids, inMunich: ids.slice(990) })
     const found = await search.find({ online: true, box: MUNICH }, 5, undefined)
-    expect(found.after).toBe('d002994')
-    expect(found.records.map(({ deviceId }) => deviceId)).toEqual(ids.slice(2990, 2995))
-    expect(calls()).toHaveLength(12)
-    expect(Math.max(...calls().map(({ ids: count }) => count))).toBe(500)
+    expect([found.records.map(({ deviceId }) => deviceId), found.after]).toEqual([ids.slice(990, 995), 'd000994'])
+    expect(calls()).toEqual([
+      { method: 'list', ids: 500 },
+      { method: 'list', ids: 500 },
+      { method: 'listLatest', ids: 500 },
+      { method: 'listLatest', ids: 500 },
+    ])
+  })
+
+  it('lets what narrows more lead when very many are online', async () => {
+    const ids = numbered(1001)
+    const devices = ids.map((deviceId, n) => makeDevice({ deviceId, name: n < 3 ? 'Rare' : 'Common' }))
+    const { search, calls } = build({ devices, online: ids, inMunich: ids.slice(1, 6) })
+    const find = async (filter: DeviceFilter) => (await pages(search, filter, 10)).flat()
+    expect(await find({ online: true, text: 'rare' })).toEqual(ids.slice(0, 3))
+    expect(calls()).toEqual([{ method: 'list', ids: 500 }])
+    expect(await find({ online: true, box: MUNICH, text: 'rare' })).toEqual(ids.slice(1, 3))
+    expect(calls().slice(1)).toEqual([
+      { method: 'list', ids: 5 },
+      { method: 'listDeviceIdsInBox', ids: 500 },
+    ])
+    expect(await find({ online: true })).toEqual(ids)
   })
 })

@@ -29,6 +29,8 @@ type Scanner = (after: DeviceId | undefined, wanted: number) => Promise<Scan>
 
 /** Ids that one scan goes through. */
 const SCAN_IDS = 500
+/** Up to so many online are few: going through them costs less than going through anything else. */
+const FEW_ONLINE = 1000
 /** Scans of one request. Where few match among very many, a page ends short of its limit, with a cursor to go on from. */
 const MAX_SCANS = 20
 
@@ -61,7 +63,11 @@ export class DeviceSearch {
   }
 
   private scannerFor(filter: DeviceFilter): Scanner {
-    if (filter.online === true) return this.amongOnline(filter)
+    if (filter.online === true) {
+      const online = this.sessions.listOnline()
+      const isNarrowedElsewhere = filter.box !== undefined || inRegistry(filter).text !== undefined
+      if (online.length <= FEW_ONLINE || !isNarrowedElsewhere) return this.amongOnline(filter, online)
+    }
     if (filter.box !== undefined) return this.amongThoseInBox(filter, filter.box)
     return this.amongAll(filter)
   }
@@ -77,8 +83,7 @@ export class DeviceSearch {
     }
   }
 
-  private amongOnline(filter: DeviceFilter): Scanner {
-    const online = this.sessions.listOnline()
+  private amongOnline(filter: DeviceFilter, online: readonly DeviceId[]): Scanner {
     return async (after) => {
       const from = after === undefined ? 0 : online.findIndex((deviceId) => deviceId > after)
       const ids = from === -1 ? [] : online.slice(from, from + SCAN_IDS)
