@@ -20,7 +20,8 @@ server.stdout.setEncoding('utf8')
 let output = ''
 server.stdout.on('data', (text) => {
   process.stdout.write(text)
-  const url = /^Milepost listens on (\S+)$/m.exec((output += text))?.[1]
+  output += text
+  const url = /^Milepost listens on (\S+)$/m.exec(output)?.[1]
   if (url === undefined || children.length > 1) return
   output = ''
   process.stdout.write(
