@@ -39,10 +39,19 @@ export interface SqliteQuery {
   get(values?: readonly SqliteValue[]): SqliteRow | undefined
 }
 
+/** What a statement of any kind did: rows by the names of their columns, or what it changed. */
+export type SqliteOutcome =
+  | { readonly rows: readonly Readonly<Record<string, unknown>>[] }
+  | { readonly changes: number; readonly lastRowId: number }
+
+export interface SqliteStatement {
+  execute(values: readonly (SqliteValue | bigint)[]): SqliteOutcome
+}
+
 /** The narrow part of the driver that the embedded stores use, for one connection of one thread. */
 export class SqliteConnection {
   private readonly database: Database.Database
-  private begin: SqliteWrite | undefined
+  private beginning: SqliteWrite | undefined
 
   constructor(file: string) {
     this.database = new Database(file)
@@ -71,6 +80,18 @@ export class SqliteConnection {
     }
   }
 
+  /** For a caller who does not know what kind of statement it is. */
+  prepareAny(sql: string): SqliteStatement {
+    const statement = this.database.prepare(sql)
+    return {
+      execute: (values) => {
+        if (statement.reader) return { rows: statement.all(values) as Record<string, unknown>[] }
+        const { changes, lastInsertRowid } = statement.run(values)
+        return { changes, lastRowId: Number(lastInsertRowid) }
+      },
+    }
+  }
+
   queryNumber(sql: string): number {
     return Number(this.prepareQuery(sql).get()?.[0])
   }
@@ -81,8 +102,7 @@ export class SqliteConnection {
    * again. Inside a transaction no statement meets a lock, and its beginning is run again by the next one.
    */
   transact<T>(work: () => T): T {
-    this.begin ??= this.prepareWrite('BEGIN IMMEDIATE')
-    this.begin.run()
+    this.begin()
     try {
       const result = work()
       this.exec('COMMIT')
@@ -91,6 +111,18 @@ export class SqliteConnection {
       this.rollBack()
       throw error
     }
+  }
+
+  /** For a transaction that is not one piece of work here; it ends by a `COMMIT` or {@link rollBack}. */
+  begin(): void {
+    this.beginning ??= this.prepareWrite('BEGIN IMMEDIATE')
+    this.beginning.run()
+  }
+
+  /** Ends the transaction, if there is one. */
+  rollBack(): void {
+    // After a full disk SQLite has often rolled back by itself.
+    if (this.isInTransaction) this.exec('ROLLBACK')
   }
 
   readPragmas(): SqlitePragmas {
@@ -102,11 +134,6 @@ export class SqliteConnection {
 
   close(): void {
     this.database.close()
-  }
-
-  private rollBack(): void {
-    // After a full disk SQLite has often rolled back by itself.
-    if (this.isInTransaction) this.exec('ROLLBACK')
   }
 }
 

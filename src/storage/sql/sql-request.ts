@@ -1,5 +1,7 @@
+import type { SqliteOutcome, SqliteValue } from '../sqlite-connection.js'
+
 /** What may be bound to a parameter. A boolean is not among them: the driver ends the whole process on one. */
-export type SqlValue = number | string | bigint | null | Uint8Array
+export type SqlValue = SqliteValue | bigint
 
 /** One statement for the thread that holds the connection. */
 export interface SqlRequest {
@@ -9,17 +11,14 @@ export interface SqlRequest {
   readonly transaction?: number
 }
 
-/** A row by the names of its columns. Blobs come as `ArrayBuffer`. */
-export type SqlRow = Readonly<Record<string, unknown>>
-
 /** SQLite's word on a statement that it did not run. It is an answer, since its code must cross the threads. */
 export interface SqlRefusal {
   readonly code: string
   readonly message: string
 }
 
-/** Rows of a query, or what a write did. */
-export type SqlAnswer = { readonly rows: readonly SqlRow[] } | { readonly changes: number; readonly lastRowId: number }
+/** What the statement did. Blobs in rows come as `ArrayBuffer`. */
+export type SqlAnswer = SqliteOutcome
 
 /** What the thread is started with. */
 export interface SqlWorkerData {

@@ -121,7 +121,6 @@ export class SqliteDatabase {
   }
 }
 
-/** Starts the thread of one connection. */
-export function startSqlWorker(workerData: SqlWorkerData): Worker {
+function startSqlWorker(workerData: SqlWorkerData): Worker {
   return startWorkerThread(import.meta.url, './sql-worker.js', { workerData })
 }
