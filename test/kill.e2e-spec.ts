@@ -35,7 +35,7 @@ function buildThatAcksBeforeCommit(): string {
   const file = path.join(dist, 'src/pipeline/group-commit.js')
   const honest = 'const result = await this.store.append(positions);'
   const early =
-    'const result = { isNew: positions.map(() => true), isLatest: positions.map(() => false) }; this.answer(batch, result); await this.store.append(positions);'
+    'const result = { isNew: positions.map(() => true), isLatest: positions.map(() => false) }; void this.store.append(positions).catch(() => undefined);'
   const source = readFileSync(file, 'utf8')
   if (!source.includes(honest)) throw new Error('the line to spoil is not there any more')
   writeFileSync(file, source.replace(honest, early))
