@@ -51,7 +51,6 @@ export interface SqliteStatement {
 /** The narrow part of the driver that the embedded stores use, for one connection of one thread. */
 export class SqliteConnection {
   private readonly database: Database.Database
-  private beginning: SqliteWrite | undefined
 
   constructor(file: string) {
     this.database = new Database(file)
@@ -97,9 +96,9 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs the work in one transaction; whatever is thrown, none of it stays. Every write belongs into one: the driver leaves a
-   * statement that met another process's lock in progress, and then no commit works until that same statement was run
-   * again. Inside a transaction no statement meets a lock, and its beginning is run again by the next one.
+   * Runs the work in one transaction; whatever is thrown, none of it stays. Every prepared write belongs into one: the driver
+   * leaves a prepared statement that met another process's lock in progress, and then no commit works any more. Inside a
+   * transaction none meets a lock.
    */
   transact<T>(work: () => T): T {
     this.begin()
@@ -115,8 +114,7 @@ export class SqliteConnection {
 
   /** For a transaction that is not one piece of work here; it ends by a `COMMIT` or {@link rollBack}. */
   begin(): void {
-    this.beginning ??= this.prepareWrite('BEGIN IMMEDIATE')
-    this.beginning.run()
+    this.exec('BEGIN IMMEDIATE')
   }
 
   /** Ends the transaction, if there is one. */

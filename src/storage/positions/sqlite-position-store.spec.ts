@@ -3,7 +3,6 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Worker } from 'node:worker_threads'
 import { numberedPositions } from '../../../test/stores/numbered-positions.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
 import { SqliteConnection } from '../sqlite-connection.js'
@@ -92,6 +91,7 @@ describe('SQLite position store', () => {
       expect((await store.append(more)).isNew).toEqual(more.map((_, index) => index >= 50))
       expect(await store.append([samplePosition({ deviceId: 'truck-2' })])).toEqual({ isNew: [true], isLatest: [true] })
       expect(await wholeTrack(store, 'truck-1')).toEqual(more)
+      expect(await wholeTrack(store, 'truck-2')).toEqual([samplePosition({ deviceId: 'truck-2' })])
       expect(await store.findLatest('truck-1')).toEqual(more[51])
     })
 
@@ -126,28 +126,29 @@ describe('SQLite position store', () => {
     expect(await other.findLatest('truck-1')).toEqual(track[3])
   })
 
-  it('rejects what is under way when its thread dies, and goes on with a new one', async () => {
-    const threads: Worker[] = []
-    const startThread: typeof startWorkerThread = (...given) => {
-      const thread = startWorkerThread(...given)
-      threads.push(thread)
-      return thread
+  it('rejects what is under way when its thread dies in a transaction, and goes on with a new one', async () => {
+    const started: string[] = []
+    const startThread: typeof startWorkerThread = (base, file, options) => {
+      started.push(file)
+      if (!file.includes('writer')) return startWorkerThread(base, file, options)
+      return startWorkerThread(import.meta.url, '../../../test/stores/mortal-position-writer.js', options)
     }
     const store = await openStore({ startThread })
     await store.append(sampleTrack('truck-1', 5))
-    const lost = store.append(sampleTrack('truck-1', 10_000))
-    const refused = expect(lost).rejects.toMatchObject({
-      code: 'store_unavailable',
-      message: 'positions: its thread ended: exit code 1',
-    })
-    await threads[0]?.terminate()
-    await refused
-    const track = sampleTrack('truck-1', 10_000)
-    const { isNew } = await store.append(track)
-    expect(isNew.slice(0, 5)).toEqual([false, false, false, false, false])
+    const outcomes = await Promise.allSettled([
+      store.append([...sampleTrack('truck-1', 10), samplePosition({ deviceId: 'deadly' })]),
+      store.append(sampleTrack('truck-2', 10)),
+    ])
+    const refusal = { code: 'store_unavailable', message: 'positions: its thread ended: exit code 1' }
+    expect(outcomes).toMatchObject([
+      { status: 'rejected', reason: refusal },
+      { status: 'rejected', reason: refusal },
+    ])
+    const track = sampleTrack('truck-1', 10)
+    expect((await store.append(track)).isNew).toEqual(track.map((_, index) => index >= 5))
     expect(await wholeTrack(store, 'truck-1')).toEqual(track)
     expect(await store.readPragmas()).toEqual({ journalMode: 'wal', synchronous: 2 })
-    expect(threads.length).toBe(3) // two writers, one reader
+    expect(started.filter((file) => file.includes('writer')).length).toBe(2)
   })
 
   it('has every acknowledged append after its process was killed', async () => {
