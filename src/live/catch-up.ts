@@ -30,7 +30,11 @@ export class CatchUp {
   private lastSeq = 0
   private timer: NodeJS.Timeout | undefined
 
-  constructor(private readonly now: () => number) {}
+  /** @param onSent called for each event that a slow watcher got after all */
+  constructor(
+    private readonly onSent: (event: LiveEvent) => void,
+    private readonly now: () => number,
+  ) {}
 
   isSlow(watcher: Watcher): boolean {
     return this.slow.has(watcher)
@@ -89,6 +93,7 @@ export class CatchUp {
         return
       }
       progress.sentInRound += 1
+      this.onSent(event)
     }
     this.finishRound(watcher, progress, untilSeq)
   }

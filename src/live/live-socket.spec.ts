@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
+import { WebSocket } from 'ws'
 import { LiveServer, type TestSession } from '../../test/support/live-server.js'
 import { makePosition } from '../../test/support/positions.js'
 import { ask, closingOf, connectSocket } from '../../test/support/unit-socket.js'
@@ -67,6 +69,25 @@ describe('the live feed', () => {
       }
       const gauge = await server.metrics.watchers.get()
       expect(gauge.values[0]?.value).toBe(3)
+    })
+
+    it('makes one watcher of a connection, however often it joins', async () => {
+      await start()
+      const client = new WebSocket(`${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+      const answers: string[] = []
+      client.on('message', (data) => answers.push(String(data).replace(/\{.*/, '')))
+      await once(client, 'open')
+      for (let join = 0; join < 20; join++) client.send(`40/live,${JSON.stringify({ token: session.token })}`)
+      await until(() => answers.length === 21)
+      expect(answers.filter((answer) => answer === '40/live,')).toHaveLength(1)
+      expect(answers.filter((answer) => answer === '44/live,')).toHaveLength(19)
+      expect((await server.metrics.watchers.get()).values[0]?.value).toBe(1)
+      client.send('41/live,')
+      await until(() => server.links === 0)
+      client.send(`40/live,${JSON.stringify({ token: session.token })}`)
+      await until(() => server.links === 1)
+      client.close()
+      await until(() => server.links === 0)
     })
 
     it('refuses newcomers while the server stops', async () => {

@@ -65,7 +65,7 @@ export class LiveSocket implements OnApplicationBootstrap, OnModuleDestroy {
       socket.disconnect(true)
       return
     }
-    const watcher = new Watcher(link, this.metrics)
+    const watcher = new Watcher(link)
     const viewer = { link, watcher, budget: new EventBudget() }
     this.feed.join(watcher)
     socket.once('disconnect', () => this.feed.leave(watcher))

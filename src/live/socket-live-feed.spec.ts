@@ -36,7 +36,7 @@ describe('SocketLiveFeed', () => {
   const publish = (deviceId: string, speedKmh: number) => feed.publishPositions([makePosition({ deviceId, speedKmh })])
   const join = (payload: unknown = {}) => {
     const wire = new TestWire()
-    const watcher = new Watcher(wire, metrics)
+    const watcher = new Watcher(wire)
     feed.join(watcher)
     feed.watch(watcher, parseWatch(payload))
     return { wire, watcher }

@@ -23,7 +23,7 @@ export class SocketLiveFeed extends LiveFeed {
     super()
     // A clock that is never set: a jump of the other one would hold positions back.
     const now = () => performance.now()
-    this.catchUp = new CatchUp(now)
+    this.catchUp = new CatchUp(({ name }) => metrics.liveSent.inc({ event: name }), now)
     this.windows = new PositionWindows((position) => this.outbox.put(toPositionEvent(position)), now)
   }
 
@@ -62,12 +62,19 @@ export class SocketLiveFeed extends LiveFeed {
 
   private deliver(event: LiveEvent): void {
     event.seq = ++this.lastSeq
+    let sent = 0
+    let skipped = 0
     this.watchers.forEach(event, (watcher) => {
       const isSlow = this.catchUp.isSlow(watcher)
-      if (!isSlow && watcher.offer(event)) return
-      this.metrics.liveSkipped.inc({ event: event.name })
+      if (!isSlow && watcher.offer(event)) {
+        sent += 1
+        return
+      }
+      skipped += 1
       if (!isSlow) this.catchUp.hold(watcher, event)
     })
+    if (sent > 0) this.metrics.liveSent.inc({ event: event.name }, sent)
+    if (skipped > 0) this.metrics.liveSkipped.inc({ event: event.name }, skipped)
     this.catchUp.delivered(event)
     if (event.name === 'position') this.windows.sent(event.deviceId)
   }

@@ -1,4 +1,3 @@
-import type { Metrics } from '../metrics/metrics.js'
 import type { LiveEvent } from './live-event.js'
 import type { WatchFilter } from './watch-filter.js'
 
@@ -20,10 +19,7 @@ export class Watcher {
   filter: WatchFilter = {}
   private waitingBytes = 0
 
-  constructor(
-    private readonly wire: Wire,
-    private readonly metrics: Metrics,
-  ) {}
+  constructor(private readonly wire: Wire) {}
 
   get isOpen(): boolean {
     return this.wire.isOpen
@@ -40,7 +36,6 @@ export class Watcher {
     if (this.waitingBytes >= MAX_WAITING_BYTES) return false
     this.waitingBytes += event.encode().bytes
     this.wire.send(event)
-    this.metrics.liveSent.inc({ event: event.name })
     return true
   }
 }

@@ -1,13 +1,11 @@
 import fc from 'fast-check'
-import { Metrics } from '../metrics/metrics.js'
 import { LiveEvent } from './live-event.js'
 import { isWanted, parseWatch } from './watch-filter.js'
 import { Watcher, type Wire } from './watcher.js'
 import { Watchers } from './watchers.js'
 
 const wire: Wire = { isOpen: true, isDrained: true, send: () => undefined }
-const metrics = new Metrics()
-const newWatcher = () => new Watcher(wire, metrics)
+const newWatcher = () => new Watcher(wire)
 
 const positionOf = (deviceId: string, longitude: number, latitude: number) =>
   new LiveEvent('position', deviceId, deviceId, { latitude, longitude }, () => ({}))

@@ -1,4 +1,5 @@
 import type { Metrics } from '../metrics/metrics.js'
+import { within } from '../web/within.js'
 
 /** What one store said of itself. */
 export interface StoreState {
@@ -54,17 +55,12 @@ export class Readiness {
   }
 
   private async stateOf(store: string, check: StoreCheck): Promise<StoreState> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_WITHIN_MS} ms`)), CHECK_WITHIN_MS)
-    })
+    const late = () => new Error(`no answer within ${CHECK_WITHIN_MS} ms`)
     try {
-      await Promise.race([this.run(store, check), late])
+      await within(this.run(store, check), CHECK_WITHIN_MS, late)
       return { status: 'ok', message: null }
     } catch (error) {
       return { status: 'error', message: error instanceof Error ? error.message : String(error) }
-    } finally {
-      clearTimeout(timer)
     }
   }
 

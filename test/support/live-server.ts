@@ -104,6 +104,11 @@ export class LiveServer {
     return inEngine + conn.transport.socket.bufferedAmount
   }
 
+  /** Connections on the namespace. */
+  get links(): number {
+    return this.socketServer.io.of('/live').sockets.size
+  }
+
   /** As an application that stops. */
   stop(): void {
     this.socket.onModuleDestroy()
