@@ -31,7 +31,18 @@ const MOST_WAITING_READS = 10_000
 const PAUSE_MS = 10
 
 /**
- * Positions in one SQLite file: one thread writes, two read.
+ * Positions in one SQLite file: one thread writes, two read, so that neither waits for the other. An append is one transaction
+ * in a write-ahead log under `synchronous=FULL`: its promise resolves after the commit has synced the log. (NORMAL would sync
+ * only when the log is written back, and a power cut would take back what was acknowledged.)
+ *
+ * Figures (2 cores that other work shared, Node 20, `node dist/bench/position-store.js` for the first line):
+ * - rows/s, and their ratio to a bare bulk insert of the same rows: 100 devices in batches of 60 44,500 (0.70), of 1,000
+ *   128,000 (0.93), of 5,000 290,000 (1.14); 500 devices 35,000 (0.65), 83,000 (0.95), 169,000 (1.06). Above 1: rows are put
+ *   in by key, not in the order of arrival. Most of the cost is that of the pages that a batch touches, one for each device.
+ * - 70 MB for a million positions, a tenth of them with two attributes.
+ * - At 10,000 rows/s of 500 devices an append takes 10 ms, at worst 70 (the one that writes the log back). Reads at full speed,
+ *   a backup (175 MB/s) or a removal (470,000 rows/s) beside it make that 8 to 18 ms, at worst 95.
+ * - The latest position in a table of its own, one row a device and batch: about 7 % of the rate.
  */
 export class SqlitePositionStore extends PositionStore {
   private readonly health: SqliteHealthProbe
