@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Body, Controller, Get, Module, Param, Post, Req } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
@@ -8,6 +9,7 @@ import { io } from 'socket.io-client'
 import { parseConfig } from '../config/app-config.js'
 import { ConfigModule } from '../config/config.module.js'
 import { MetricsModule } from '../metrics/metrics.module.js'
+import { DRAIN_BYTES } from './drain.js'
 import { createHttpAdapter, registerCors } from './http-adapter.js'
 import { RouteMethods } from './route-methods.js'
 import { SocketServer } from './socket-server.js'
@@ -120,6 +122,28 @@ describe('createHttpAdapter', () => {
     }
     expect(await post(1_048_576 - 11)).toEqual([201, undefined])
     expect(await post(1_048_576 - 10)).toEqual([413, 'body_too_large'])
+  })
+
+  it.each([3, 12])('answers a client that is still sending %i MiB before it cuts it', async (mebibytes) => {
+    await start()
+    const bytes = mebibytes * 1_048_576
+    const socket = connect(port, '127.0.0.1')
+    const failures: string[] = []
+    let answer = ''
+    socket.on('error', ({ message }) => failures.push(message))
+    socket.on('data', (chunk) => {
+      answer += chunk.toString()
+    })
+    const closed = once(socket, 'close')
+    socket.write(`POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`)
+    for (let sent = 0; sent < bytes && !answer.includes('}'); sent += 262_144) {
+      socket.write('x'.repeat(262_144))
+      await sleep(10)
+    }
+    await closed
+    expect(answer).toMatch(/^HTTP\/1\.1 413 Payload Too Large\r\n/)
+    expect(answer).toContain('"code":"body_too_large"')
+    if (bytes <= DRAIN_BYTES) expect(failures).toEqual([])
   })
 
   it('answers what is no request, and headers that are too large, as a problem', async () => {

@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import { allowedOrigins, EXPOSED_HEADERS } from './cors.js'
+import { drain } from './drain.js'
 import { toProblem } from './problem.js'
 import { securityHeadersOf } from './security-headers.js'
 
@@ -53,6 +54,11 @@ export function createHttpAdapter(config: AppConfig): FastifyAdapter {
       return undefined
     },
   )
+  adapter.getInstance().addHook('onSend', (request, reply, payload, done) => {
+    const isCut = reply.getHeader('connection') === 'close' && !request.raw.complete
+    if (isCut) void drain(request.raw).then(() => done(null, payload))
+    else done(null, payload)
+  })
   return adapter
 }
 
