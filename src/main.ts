@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { Logger } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createApp } from './app.js'
 import type { AppConfig } from './config/app-config.js'
@@ -8,15 +9,26 @@ import { FirstAdmin } from './identity/first-admin.js'
 /** EX_UNAVAILABLE of sysexits.h. */
 const EXIT_UNAVAILABLE = 69
 
+// What the stores make is for the owner only, also in a data directory that was there before.
+process.umask(0o077)
 try {
   const config = readConfig()
-  const app = await createApp(config)
-  stopOnSignals(app, config)
-  await app.listen(config.PORT, config.HOST)
-  const password = await app.get(FirstAdmin).ensure()
-  announce(await app.getUrl(), config, password)
+  await start(await createApp(config), config)
 } catch (error) {
   failToStart(error)
+}
+
+async function start(app: NestFastifyApplication, config: AppConfig): Promise<void> {
+  try {
+    await app.listen(config.PORT, config.HOST)
+    const password = await app.get(FirstAdmin).ensure()
+    stopOnSignals(app, config)
+    announce(await app.getUrl(), config, password)
+  } catch (error) {
+    // The stores' threads must end before the process does: ending it under them aborts it without words.
+    await app.close()
+    throw error
+  }
 }
 
 function stopOnSignals(app: NestFastifyApplication, config: AppConfig): void {
@@ -48,6 +60,7 @@ function announce(url: string, config: AppConfig, password: string | undefined):
   }
   if (password !== undefined) lines.push(`First start: log in as admin with the password ${password} (shown only now)`)
   process.stdout.write(`${lines.join('\n')}\n`)
+  new Logger('main').log({ event: 'started', url, node: process.version })
 }
 
 /** Ends the process with one clear line and the exit code of the reason. */

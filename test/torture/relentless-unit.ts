@@ -62,6 +62,8 @@ export class RelentlessUnit {
     return new Promise((resolve) => {
       socket.once('connect', () => resolve(true))
       socket.once('connect_error', () => resolve(false))
+      // Killed between the connection and the handshake's answer.
+      socket.once('disconnect', () => resolve(false))
     })
   }
 

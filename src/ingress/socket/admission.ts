@@ -5,7 +5,7 @@ import { TokenVerifier } from '../../identity/token-verifier.js'
 import { AppError } from '../../model/app-error.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { tokenOf } from '../../web/handshake.js'
-import { within } from '../within.js'
+import { within } from '../../web/within.js'
 import { SocketLink } from './socket-link.js'
 
 /** A newcomer to a contested identity may try again after this. */

@@ -4,9 +4,9 @@ import { TokenVerifier } from '../../identity/token-verifier.js'
 import { AppError } from '../../model/app-error.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { TOO_LARGE } from '../../web/limited-parser.js'
+import { within } from '../../web/within.js'
 import { EventLimiter } from '../event-limiter.js'
 import { LocationIntake } from '../location-intake.js'
-import { within } from '../within.js'
 import type { SocketLink } from './socket-link.js'
 
 /** An event that waits for something else than the commit is answered within this. */
@@ -47,9 +47,9 @@ export class DeviceEvents {
     this.sessions.heard(unit.link.deviceId)
     this.limit(unit)
     if (payload === TOO_LARGE) throw new AppError('message_too_large', 'A message may have 1 MiB')
-    const handler = this.handlers.get(event)
+    const handler = typeof event === 'string' ? this.handlers.get(event) : undefined
     if (handler === undefined)
-      throw new AppError('unknown_event', `There is no event ${JSON.stringify(event.slice(0, 50))}`)
+      throw new AppError('unknown_event', `There is no event ${JSON.stringify(String(event).slice(0, 50))}`)
     return handler(payload, unit)
   }
 

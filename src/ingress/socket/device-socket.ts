@@ -42,7 +42,7 @@ export class DeviceSocket {
 
   private serve(socket: Socket): void {
     const unit: Unit = { link: socket.data as SocketLink, floodedSinceMs: 0, floodedEvents: 0 }
-    socket.onAny((event: string, ...args: unknown[]) => {
+    socket.onAny((event: unknown, ...args: unknown[]) => {
       const last = args.at(-1)
       void this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)
     })
@@ -51,7 +51,7 @@ export class DeviceSocket {
   }
 
   /** Answers every event that has an ack, whatever happens; nothing may be thrown from here, it would end the process. */
-  private async handle(event: string, payload: unknown, unit: Unit, ack: Ack | undefined): Promise<void> {
+  private async handle(event: unknown, payload: unknown, unit: Unit, ack: Ack | undefined): Promise<void> {
     const startedMs = performance.now()
     let answer: unknown
     try {
