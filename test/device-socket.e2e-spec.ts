@@ -122,6 +122,7 @@ describe('the device socket', () => {
     socket.emit('location', Buffer.from([1, 2, 3]))
     socket.emit('location', { __proto__: null, time: {} }, fix(), fix())
     socket.emit('constructor', fix())
+    socket.emit(7 as unknown as string, fix())
     socket.emit('x'.repeat(5000), fix())
     const raw = socket.io.engine
     raw.write('2[[[[')

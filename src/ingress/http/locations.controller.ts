@@ -7,6 +7,7 @@ import { Metrics } from '../../metrics/metrics.js'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { Sessions } from '../../sessions/sessions.js'
+import { RATE_LIMIT_HEADERS } from '../../web/answer-headers.js'
 import { Answers, Refuses } from '../../web/answers.js'
 import { API } from '../../web/api-path.js'
 import { openApiSchema } from '../../web/open-api-schema.js'
@@ -34,7 +35,7 @@ export class LocationsController {
       'One position or an array of 1 to 1000, for units whose network blocks sockets. Answered after the commit; a record that can never be stored is named in `rejected` and never refuses its neighbours. Resending is safe.',
   })
   @ApiBody({ schema: openApiSchema(locationsIn) })
-  @Answers(200, 'What became of each record', locationsOut)
+  @Answers(200, 'What became of each record', locationsOut, RATE_LIMIT_HEADERS)
   @Refuses(
     'invalid_request',
     'empty_batch',

@@ -43,7 +43,7 @@ export class DeviceEvents {
    * Not an async function, nor are those below it: each one costs half a microsecond an event.
    * @throws AppError, at once or by the promise, what the event is answered with when it cannot be taken
    */
-  take(event: string, payload: unknown, unit: Unit): Promise<unknown> {
+  take(event: unknown, payload: unknown, unit: Unit): Promise<unknown> {
     this.sessions.heard(unit.link.deviceId)
     this.limit(unit)
     if (payload === TOO_LARGE) throw new AppError('message_too_large', 'A message may have 1 MiB')
