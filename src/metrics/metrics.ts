@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { TallyCounter } from './tally-counter.js'
+import { TallyHistogram } from './tally-histogram.js'
 
 /**
  * Every counter and histogram of the process, typed; a leaf that any room may touch. Names and meanings are listed in
@@ -7,12 +9,17 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export class Metrics {
   readonly registry = new Registry()
 
-  readonly positions = this.counter('milepost_positions_total', 'Positions by outcome', ['ingress', 'outcome'])
+  readonly positions = new TallyCounter({
+    name: 'milepost_positions_total',
+    help: 'Positions by outcome',
+    labelNames: ['ingress', 'outcome'],
+    registers: [this.registry],
+  })
   readonly refusals = this.counter('milepost_refusals_total', 'Refusals by code', ['ingress', 'code'])
-  readonly ackSeconds = new Histogram({
+  readonly ackSeconds = new TallyHistogram({
     name: 'milepost_ack_seconds',
     help: 'From the arrival of an event to its acknowledgement',
-    labelNames: ['ingress'],
+    label: 'ingress',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [this.registry],
   })
@@ -29,7 +36,13 @@ export class Metrics {
     buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [this.registry],
   })
-  readonly waitingPositions = this.gauge('milepost_ingest_waiting_positions', 'Positions that wait for the store')
+  private countWaitingPositions = () => 0
+  private readonly waitingPositions: Gauge = new Gauge({
+    name: 'milepost_ingest_waiting_positions',
+    help: 'Positions that wait for the store',
+    registers: [this.registry],
+    collect: () => this.waitingPositions.set(this.countWaitingPositions()),
+  })
   readonly openLinks = this.gauge('milepost_links_open', 'Open links to units', ['transport'])
   readonly linksReplaced = this.counter(
     'milepost_links_replaced_total',
@@ -56,6 +69,11 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** How many positions wait is asked when somebody looks: it changes with every event. */
+  watchWaitingPositions(count: () => number): void {
+    this.countWaitingPositions = count
   }
 
   private counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

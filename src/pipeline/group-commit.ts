@@ -13,6 +13,8 @@ const MAX_PER_DEVICE = 10_000
 const CHARACTERS_PER_POSITION = 256
 const RETRY_AFTER_MS = 2000
 
+const NOTHING: AppendResult = { isNew: [], isLatest: [] }
+
 interface Waiting {
   readonly positions: readonly Position[]
   readonly weight: number
@@ -39,7 +41,9 @@ export class GroupCommit {
     private readonly metrics: Metrics,
     private readonly maxWaiting: number,
     private readonly now: () => number = Date.now,
-  ) {}
+  ) {
+    metrics.watchWaitingPositions(() => this.weight)
+  }
 
   /**
    * Resolves when the positions, all of one device, are on disk.
@@ -47,7 +51,7 @@ export class GroupCommit {
    */
   append(positions: readonly Position[]): Promise<AppendResult> {
     const first = positions[0]
-    if (first === undefined) return Promise.resolve({ isNew: [], isLatest: [] })
+    if (first === undefined) return Promise.resolve(NOTHING)
     const weight = weigh(positions)
     if (this.weight + weight > this.maxWaiting)
       return Promise.reject(overloaded('Too many positions wait for the store'))
@@ -55,7 +59,6 @@ export class GroupCommit {
       return Promise.reject(overloaded('Too many positions of this device wait for the store'))
     }
     this.weight += weight
-    this.metrics.waitingPositions.set(this.weight)
     return new Promise((resolve, reject) => {
       this.queue.push({ positions, weight, sinceMs: this.now(), resolve, reject, isAnswered: false })
       this.watch ??= setInterval(() => this.answerLate(), WATCH_EVERY_MS)
@@ -84,22 +87,25 @@ export class GroupCommit {
   private async write(): Promise<void> {
     if (this.underWay.length > 0) return
     const batch = this.takeBatch()
-    if (batch.length === 0) return this.rest()
     const positions = batch.flatMap((waiting) => waiting.positions)
+    const result = batch.length === 0 ? NOTHING : await this.tryAppend(positions)
+    this.underWay = []
+    // Before the answers: the store works on the next batch while those of this one leave.
+    if (this.queue.length > 0) void this.write()
+    this.answer(batch, result)
+    if (this.queue.length === 0 && this.underWay.length === 0) this.rest()
+  }
+
+  private async tryAppend(positions: readonly Position[]): Promise<AppendResult | AppError> {
     const startedMs = performance.now()
     try {
       const result = await this.store.append(positions)
       this.observe('ok', startedMs, positions.length)
-      this.answer(batch, result)
+      return result
     } catch (error) {
       this.observe('error', startedMs, positions.length)
-      const refusal = toRefusal(error)
-      for (const waiting of batch) this.settle(waiting, () => waiting.reject(refusal))
+      return toRefusal(error)
     }
-    for (const waiting of batch) this.release(waiting)
-    this.underWay = []
-    if (this.queue.length > 0) this.scheduleWrite()
-    else this.rest()
   }
 
   private takeBatch(): Waiting[] {
@@ -115,12 +121,16 @@ export class GroupCommit {
     return this.underWay
   }
 
-  private answer(batch: readonly Waiting[], result: AppendResult): void {
+  private answer(batch: readonly Waiting[], result: AppendResult | AppError): void {
     let start = 0
     for (const waiting of batch) {
       const end = start + waiting.positions.length
-      const own = { isNew: result.isNew.slice(start, end), isLatest: result.isLatest.slice(start, end) }
-      this.settle(waiting, () => waiting.resolve(own))
+      if (result instanceof AppError) this.refuse(waiting, result)
+      else if (!waiting.isAnswered) {
+        waiting.isAnswered = true
+        waiting.resolve({ isNew: result.isNew.slice(start, end), isLatest: result.isLatest.slice(start, end) })
+      }
+      this.release(waiting)
       start = end
     }
   }
@@ -128,26 +138,24 @@ export class GroupCommit {
   /** Callers that waited too long are told so; what is under way may still be stored, and a repeat will fold into it. */
   private answerLate(): void {
     const lateMs = this.now() - ANSWER_WITHIN_MS
-    for (const waiting of this.underWay)
-      if (waiting.sinceMs <= lateMs) this.settle(waiting, () => waiting.reject(tooSlow()))
+    for (const waiting of this.underWay) if (waiting.sinceMs <= lateMs) this.refuse(waiting, tooSlow())
     const firstInTime = this.queue.findIndex((waiting) => waiting.sinceMs > lateMs)
     const late = this.queue.splice(0, firstInTime === -1 ? this.queue.length : firstInTime)
     for (const waiting of late) {
-      this.settle(waiting, () => waiting.reject(tooSlow()))
+      this.refuse(waiting, tooSlow())
       this.release(waiting)
     }
     if (this.queue.length === 0 && this.underWay.length === 0) this.rest()
   }
 
-  private settle(waiting: Waiting, say: () => void): void {
+  private refuse(waiting: Waiting, error: AppError): void {
     if (waiting.isAnswered) return
     waiting.isAnswered = true
-    say()
+    waiting.reject(error)
   }
 
   private release(waiting: Waiting): void {
     this.weight -= waiting.weight
-    this.metrics.waitingPositions.set(this.weight)
     const first = waiting.positions[0]
     if (first !== undefined) this.lanes.leave(first.deviceId, waiting.positions.length)
   }

@@ -1,14 +1,20 @@
 import type { LiveFeed } from '../live/live-feed.js'
 import type { Metrics } from '../metrics/metrics.js'
+import type { Tally } from '../metrics/tally-counter.js'
 import type { IngestOutcome, Report } from '../model/report.js'
 import type { DiskGuard } from '../storage/disk-guard.js'
 import { foldRepeats } from './fold-repeats.js'
 import type { GroupCommit } from './group-commit.js'
 import type { Quarantine } from './quarantine.js'
-import { type Limits, type Validated, validate } from './validate.js'
+import { type Limits, validate } from './validate.js'
+
+/** Positions of one way in, by what became of them. */
+type Tallies = Readonly<Record<'accepted' | 'duplicate' | 'rejected', Tally>>
 
 /** What happens to a report, whatever way it came in. An outcome means that every record is settled; only then may it be acknowledged. */
 export class Ingest {
+  private readonly tallies = new Map<string, Tallies>()
+
   constructor(
     private readonly commit: GroupCommit,
     private readonly quarantine: Quarantine,
@@ -29,16 +35,26 @@ export class Ingest {
     this.live.publishPositions(once.filter((_, index) => isLatest[index])) // never throws, never waits
     const accepted = isNew.reduce((sum, one) => (one ? sum + 1 : sum), 0)
     const outcome = { accepted, duplicates: once.length - accepted + repeats, rejected }
-    this.count(report.ingress, outcome, rejected)
+    this.count(report.ingress, outcome)
     return outcome
   }
 
-  private count(ingress: string, outcome: IngestOutcome, rejected: Validated['rejected']): void {
-    const { positions, refusals } = this.context.metrics
-    if (outcome.accepted > 0) positions.inc({ ingress, outcome: 'accepted' }, outcome.accepted)
-    if (outcome.duplicates > 0) positions.inc({ ingress, outcome: 'duplicate' }, outcome.duplicates)
-    if (rejected.length === 0) return
-    positions.inc({ ingress, outcome: 'rejected' }, rejected.length)
-    for (const { code } of rejected) refusals.inc({ ingress, code })
+  private count(ingress: string, outcome: IngestOutcome): void {
+    const tallies = this.tallies.get(ingress) ?? this.openTallies(ingress)
+    tallies.accepted.add(outcome.accepted)
+    tallies.duplicate.add(outcome.duplicates)
+    tallies.rejected.add(outcome.rejected.length)
+    for (const { code } of outcome.rejected) this.context.metrics.refusals.inc({ ingress, code })
+  }
+
+  private openTallies(ingress: string): Tallies {
+    const { positions } = this.context.metrics
+    const tallies = {
+      accepted: positions.of({ ingress, outcome: 'accepted' }),
+      duplicate: positions.of({ ingress, outcome: 'duplicate' }),
+      rejected: positions.of({ ingress, outcome: 'rejected' }),
+    }
+    this.tallies.set(ingress, tallies)
+    return tallies
   }
 }

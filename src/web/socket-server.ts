@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import { Injectable } from '@nestjs/common'
 import { Server } from 'socket.io'
 import { AppConfig } from '../config/app-config.js'
+import { CorkedWebSocketServer } from './corked-web-socket.js'
 import { allowedOrigins } from './cors.js'
 import { limitedParser } from './limited-parser.js'
 
@@ -23,6 +24,7 @@ export class SocketServer {
       // Compression costs some 100 KB of memory a link and wins little on messages this small.
       perMessageDeflate: false,
       httpCompression: false,
+      wsEngine: CorkedWebSocketServer,
       maxHttpBufferSize: MAX_MESSAGE_BYTES,
       allowEIO3: config.SOCKET_ALLOW_EIO3,
       connectTimeout: CONNECT_TIMEOUT_MS,

@@ -4,6 +4,7 @@ import type { FastifyReply } from 'fastify'
 import { encodeLocationAnswer, type LocationAnswer } from '../../codecs/device-json/encode-answer.js'
 import { CurrentDeviceId, ForDevices } from '../../identity/access.js'
 import { Metrics } from '../../metrics/metrics.js'
+import type { TallySeries } from '../../metrics/tally-histogram.js'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { Sessions } from '../../sessions/sessions.js'
@@ -18,12 +19,16 @@ import { locationsIn, locationsOut } from './locations.schema.js'
 @ApiTags('units')
 @Controller(`${API}/locations`)
 export class LocationsController {
+  private readonly ackSeconds: TallySeries
+
   constructor(
     private readonly intake: LocationIntake,
     private readonly limiter: EventLimiter,
     private readonly sessions: Sessions,
-    private readonly metrics: Metrics,
-  ) {}
+    metrics: Metrics,
+  ) {
+    this.ackSeconds = metrics.ackSeconds.of('http')
+  }
 
   @Post()
   @HttpCode(200)
@@ -54,7 +59,7 @@ export class LocationsController {
     this.sessions.heardWithoutLink(deviceId, 'http')
     this.limit(deviceId, reply)
     const outcome = await this.intake.take(body, deviceId, 'http')
-    this.metrics.ackSeconds.observe({ ingress: 'http' }, (performance.now() - startedMs) / 1000)
+    this.ackSeconds.observe((performance.now() - startedMs) / 1000)
     return encodeLocationAnswer(outcome)
   }
 

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common'
 import type { Socket } from 'socket.io'
 import { encodeEventError } from '../../codecs/device-json/encode-answer.js'
 import { Metrics } from '../../metrics/metrics.js'
+import type { TallySeries } from '../../metrics/tally-histogram.js'
 import { AppError } from '../../model/app-error.js'
 import { HandshakeError } from '../../web/handshake.js'
 import { SocketServer } from '../../web/socket-server.js'
@@ -18,13 +19,16 @@ type Ack = (answer: unknown) => void
 @Injectable()
 export class DeviceSocket {
   private readonly logger = new Logger('socket')
+  private readonly ackSeconds: TallySeries
 
   constructor(
     private readonly server: SocketServer,
     private readonly admission: Admission,
     private readonly events: DeviceEvents,
     private readonly metrics: Metrics,
-  ) {}
+  ) {
+    this.ackSeconds = metrics.ackSeconds.of('socket')
+  }
 
   /** Starts taking units. */
   listen(): void {
@@ -56,7 +60,7 @@ export class DeviceSocket {
     let answer: unknown
     try {
       answer = await this.events.take(event, payload, unit)
-      this.metrics.ackSeconds.observe({ ingress: 'socket' }, (performance.now() - startedMs) / 1000)
+      this.ackSeconds.observe((performance.now() - startedMs) / 1000)
     } catch (error) {
       answer = encodeEventError(this.toRefusal(error))
     }
