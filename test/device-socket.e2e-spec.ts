@@ -245,6 +245,20 @@ describe('POST /locations', () => {
     expect(body).toMatchObject({ online: true, transport: 'http', authenticated: false })
   })
 
+  it('takes the neighbours of a record that is nested too deep to be written down again', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const response = await fetch(`${running.url}/api/v1/locations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: `[${JSON.stringify(fix(1))},${'['.repeat(100_000)}${']'.repeat(100_000)}]`,
+    })
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { accepted: 1, duplicates: 0, rejected: [{ index: 1, code: 'invalid_field', message: expect.any(String) }] },
+    ])
+  })
+
   it('limits events per device and says so in headers', async () => {
     await start({ DEVICE_EVENTS_PER_SECOND: '1' })
     const token = await running.api.loginDevice(IMEI)

@@ -163,6 +163,22 @@ describe('Ingest', () => {
     expect(await stalled.ingest.ingest(report(fix(NOW - 1), refused))).toMatchObject({ accepted: 1 })
   })
 
+  it('acknowledges good data beside a record that cannot even be written down', async () => {
+    const { ingest, quarantine, quarantined } = build()
+    const refused: DecodedRecord = { refusal: { code: 'invalid_field', message: 'no' } }
+    const rawOf = (index: number) => {
+      if (index === 1) throw new RangeError('Maximum call stack size exceeded')
+      return `raw ${index}`
+    }
+    const outcome = await ingest.ingest({ ...report(fix(NOW), refused, refused), rawOf })
+    expect([outcome.accepted, outcome.rejected.map(({ index }) => index)]).toEqual([1, [1, 2]])
+    await quarantine.drain()
+    expect(quarantined.map(({ code, raw }) => [code, raw])).toEqual([
+      ['invalid_field', ''],
+      ['invalid_field', 'raw 2'],
+    ])
+  })
+
   it('bounds what waits for a stalled quarantine and counts the rest', async () => {
     const { ingest, metrics } = build({ keep: () => new Promise(() => undefined) })
     const refused: DecodedRecord = { refusal: { code: 'invalid_time', message: 'no' } }

@@ -34,7 +34,7 @@ export class Quarantine {
         ingress: report.ingress,
         code,
         receivedAtMs: report.receivedAtMs,
-        raw: report.rawOf(index).slice(0, MAX_RAW_CHARACTERS),
+        raw: rawOf(report, index),
       })
     }
     if (this.waiting.length > 0) this.writing ??= this.write()
@@ -63,5 +63,14 @@ export class Quarantine {
     if (Date.now() - this.loggedAtMs < LOG_EVERY_MS) return
     this.loggedAtMs = Date.now()
     this.logger.warn({ event: 'quarantine_not_kept', reason: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+/** What is read may still be impossible to write: JSON nested some thousands deep. Its refusal is kept without it. */
+function rawOf(report: Report, index: number): string {
+  try {
+    return report.rawOf(index).slice(0, MAX_RAW_CHARACTERS)
+  } catch {
+    return ''
   }
 }
