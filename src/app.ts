@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { AppModule } from './app.module.js'
 import type { AppConfig } from './config/app-config.js'
 import { createLogger } from './operations/json-logger.js'
+import { registerBodyParsers } from './web/body-parsers.js'
 import { registerCsvBody } from './web/csv-body.js'
 import { createHttpAdapter, registerCors } from './web/http-adapter.js'
 import { InFlight } from './web/in-flight.js'
@@ -28,6 +29,7 @@ export async function equipApp(app: NestFastifyApplication, config: AppConfig): 
   const fastify = app.getHttpAdapter().getInstance()
   app.get(RouteMethods).watch(fastify)
   app.get(InFlight).watch(fastify)
+  registerBodyParsers(app)
   registerCsvBody(fastify)
   await registerCors(app, config)
   setUpOpenApi(app)

@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
 import { IdentityApp } from '../../test/support/identity-app.js'
 import { AppError } from '../model/app-error.js'
+import { AnyQuery } from '../web/unknown-parameters.interceptor.js'
 import { ForUsers } from './access.js'
 import { Idempotent } from './idempotent.js'
 
@@ -14,6 +15,7 @@ let next: () => Promise<void> = async () => undefined
 @Controller('things')
 class ThingsController {
   @Post()
+  @AnyQuery()
   @ForUsers('viewer')
   @Idempotent()
   async make(@Body() body: unknown, @Res({ passthrough: true }) reply: FastifyReply) {

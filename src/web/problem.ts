@@ -7,7 +7,7 @@ export const problemSchema = z
   .object({
     type: z.string().describe('URI that identifies the kind of problem'),
     title: z.string(),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string().describe('What is wrong this time, in words'),
     code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]).describe('Stable code for programs'),
     instance: z.string().optional().describe('Path of the request'),
@@ -33,10 +33,14 @@ export function toProblem(error: AppError, instance?: string): Problem {
   }
 }
 
-/** Sends the error as `application/problem+json`, with `Retry-After` in whole seconds where it has one. */
+/** What is worth sending again, and when nobody knows better. */
+const RETRY_STATUSES: readonly number[] = [429, 503]
+const RETRY_AFTER_MS = 5000
+
+/** Sends the error as `application/problem+json`, with `Retry-After` in whole seconds where sending it again may help. */
 export function sendProblem(reply: FastifyReply, error: AppError, instance?: string): void {
-  if (error.retryAfterMs !== undefined)
-    reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))))
+  const retryAfterMs = error.retryAfterMs ?? (RETRY_STATUSES.includes(error.status) ? RETRY_AFTER_MS : undefined)
+  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   void reply
     .status(error.status)

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common'
+import { Injectable, NotFoundException } from '@nestjs/common'
 import type { FastifyInstance, HTTPMethods } from 'fastify'
 import findMyWay from 'find-my-way'
 
@@ -9,8 +9,12 @@ const NOOP = () => undefined
 export class RouteMethods {
   private readonly routers = new Map<string, findMyWay.Instance<findMyWay.HTTPVersion.V1>>()
 
-  /** Learns the routes that are registered from now on. */
+  /** Learns the routes that are registered from now on. What has none is refused before anybody looks at its body. */
   watch(fastify: FastifyInstance): void {
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      if (request.is404) done(new NotFoundException())
+      else done()
+    })
     fastify.addHook('onRoute', ({ method, url }) => {
       for (const one of [method].flat()) this.add(one as HTTPMethods, url)
     })
@@ -19,7 +23,7 @@ export class RouteMethods {
   /** Methods that have a route at this path, sorted. */
   allowedAt(path: string): string[] {
     return [...this.routers]
-      .filter(([, router]) => router.find('GET', path) !== null)
+      .filter(([, router]) => isFound(router.find('GET', path)))
       .map(([method]) => method)
       .sort()
   }
@@ -30,4 +34,9 @@ export class RouteMethods {
     this.routers.set(method, router)
     if (!router.hasRoute('GET', url)) router.on('GET', url, NOOP)
   }
+}
+
+/** `/devices/` is no device with an empty id. */
+function isFound(route: findMyWay.FindResult<findMyWay.HTTPVersion.V1> | null): boolean {
+  return route !== null && !Object.values(route.params).includes('')
 }
