@@ -1,18 +1,45 @@
 import { z } from 'zod'
 import { MAX_DEVICE_SECRET_LENGTH, MIN_DEVICE_SECRET_LENGTH } from '../identity/device-secrets.js'
+import { DEVICE_ID_FORM, NEW_DEVICE_ID_PATTERN } from '../web/device-id-param.js'
 import { positionOut } from '../web/position-json.js'
-import { bboxIn, booleanIn, cursorIn, limitIn, pageOut, severalIn, timeOut } from '../web/schemas.js'
+import {
+  bboxIn,
+  booleanIn,
+  cursorIn,
+  limitIn,
+  pageOut,
+  readableIn,
+  severalIn,
+  textIn,
+  timeOut,
+} from '../web/schemas.js'
 
 const EXAMPLE_IMEI = '350123451234567'
 const MAX_LABEL_LENGTH = 200
 const MAX_TEXT_LENGTH = 200
-/** What no person can read: control characters but tab and line ends, and halves of surrogate pairs. */
-const UNREADABLE = /[^\P{Cc}\t\n\r]|\p{Cs}/u
 
-const readable = () => z.string().refine((text) => !UNREADABLE.test(text), 'must hold no control characters')
+const EXAMPLE_SECRET = 'Zk3v0m9mJ8yqQ1sX2b7TnW5rP4cL6dHf'
+const EXAMPLE = {
+  deviceId: EXAMPLE_IMEI,
+  kind: 'imei',
+  name: 'Truck 7',
+  plate: 'M-MP 7',
+  brand: 'Teltonika',
+  model: 'FMC130',
+  protocol: null,
+  status: 'active',
+  authenticated: false,
+  trackerAllowed: false,
+  contested: false,
+  online: true,
+  transport: 'socket',
+  lastSeenAt: '2026-11-22T07:30:01.250Z',
+  position: null,
+  createdAt: '2026-11-01T08:00:00.000Z',
+}
 
 const label = (what: string) =>
-  readable().trim().max(MAX_LABEL_LENGTH).nullable().optional().describe(`${what}; null or blank: none`)
+  readableIn(0, MAX_LABEL_LENGTH).trim().nullable().optional().describe(`${what}; null or blank: none`)
 
 const labels = {
   name: label('What people call it'),
@@ -21,15 +48,18 @@ const labels = {
   model: label('Model of the unit'),
 }
 
-const secret = readable()
-  .min(MIN_DEVICE_SECRET_LENGTH)
-  .max(MAX_DEVICE_SECRET_LENGTH)
+const secret = readableIn(MIN_DEVICE_SECRET_LENGTH, MAX_DEVICE_SECRET_LENGTH)
   .optional()
   .describe('Kept as a hash only. A device without an IMEI always has one: none given, one is generated')
 
 export const newDeviceIn = z
   .strictObject({
-    deviceId: z.string().max(200).describe('IMEI of 15 digits, or a name of 1..64 of A-Z a-z 0-9 . _ -'),
+    // Looked at by the registry, since the rule depends on IMEI_CHECK and its refusal has a code of its own.
+    deviceId: z.string().meta({
+      description:
+        'IMEI of 15 digits with a valid check digit, or for a box that has none a name that does not look like one',
+      pattern: NEW_DEVICE_ID_PATTERN,
+    }),
     ...labels,
     secret,
   })
@@ -47,18 +77,16 @@ export const deviceChangesIn = z
       .optional()
       .describe('Lets a device that has a secret speak on transports that cannot present one'),
     trackerSack: z.boolean().optional().describe("Queclink's SACK is on"),
-    commandPassword: readable()
-      .min(1)
-      .max(MAX_LABEL_LENGTH)
+    commandPassword: readableIn(1, MAX_LABEL_LENGTH)
       .nullable()
       .optional()
       .describe('For trackers whose commands need one; write-only, null: none'),
   })
-  .meta({ id: 'DeviceChanges', examples: [{ name: 'Truck 7', status: 'disabled' }] })
+  .meta({ id: 'DeviceChanges', examples: [{ name: 'Truck 7', plate: 'M-MP 7', status: 'active' }] })
 
 export const deviceOut = z
   .object({
-    deviceId: z.string(),
+    deviceId: z.string().meta({ pattern: `^${DEVICE_ID_FORM}$` }),
     kind: z.enum(['imei', 'named']),
     name: z.string().nullable(),
     plate: z.string().nullable(),
@@ -77,43 +105,36 @@ export const deviceOut = z
   })
   .meta({
     id: 'Device',
-    examples: [
-      {
-        deviceId: EXAMPLE_IMEI,
-        kind: 'imei',
-        name: 'Truck 7',
-        plate: 'M-MP 7',
-        brand: 'Teltonika',
-        model: 'FMC130',
-        protocol: null,
-        status: 'active',
-        authenticated: false,
-        trackerAllowed: false,
-        contested: false,
-        online: true,
-        transport: 'socket',
-        lastSeenAt: '2026-11-22T07:30:01.250Z',
-        position: null,
-        createdAt: '2026-11-01T08:00:00.000Z',
-      },
-    ],
+    examples: [EXAMPLE],
   })
 
 export const newDeviceOut = deviceOut
   .extend({ secret: z.string().nullable().describe('The generated secret, shown this once; null: none was generated') })
-  .meta({ id: 'CreatedDevice', examples: [] })
+  .meta({
+    id: 'CreatedDevice',
+    examples: [
+      {
+        ...EXAMPLE,
+        deviceId: 'cold-box-7',
+        kind: 'named',
+        authenticated: true,
+        online: false,
+        transport: null,
+        lastSeenAt: null,
+        secret: EXAMPLE_SECRET,
+      },
+    ],
+  })
 
 export const secretOut = z
   .object({ secret: z.string().describe('The new secret, shown this once') })
-  .meta({ id: 'DeviceSecret', examples: [{ secret: 'Zk3v0m9mJ8yqQ1sX2b7TnW5rP4cL6dHf' }] })
+  .meta({ id: 'DeviceSecret', examples: [{ secret: EXAMPLE_SECRET }] })
 
 export const devicePageOut = pageOut(deviceOut).meta({ id: 'DevicePage' })
 
 export const deviceQueryIn = z.strictObject({
-  text: z
-    .string()
+  text: textIn(0, MAX_TEXT_LENGTH)
     .trim()
-    .max(MAX_TEXT_LENGTH)
     .optional()
     .describe('Beginnings of words in id, name, plate, brand and model, in any case; all words must match'),
   online: booleanIn().describe('true: only those online; false: only those that are not'),
@@ -133,9 +154,9 @@ export const IMPORT_CODES = ['invalid_csv', 'invalid_imei', 'invalid_field', 'se
 
 export const importOut = z
   .object({
-    created: z.int(),
-    updated: z.int().describe('Lines whose device was there, whether the line changed it or not'),
-    rejected: z.array(z.object({ line: z.int(), code: z.enum(IMPORT_CODES), message: z.string() })),
+    created: z.int().min(0),
+    updated: z.int().min(0).describe('Lines whose device was there, whether the line changed it or not'),
+    rejected: z.array(z.object({ line: z.int().min(1), code: z.enum(IMPORT_CODES), message: z.string() })),
   })
   .meta({
     id: 'ImportResult',

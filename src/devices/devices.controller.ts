@@ -66,7 +66,7 @@ export class DevicesController {
     description:
       'A device without an IMEI always has a secret; when none is given, one is generated and shown in this answer only, as `secret`. A given secret is never shown again.',
   })
-  @Answers(201, 'The device', newDeviceOut)
+  @Answers(201, 'The device', newDeviceOut, ['Location'])
   @Refuses('invalid_request', 'invalid_imei', 'device_exists', 'body_too_large', 'unsupported_media_type', 'disk_full')
   async create(
     @Body({ schema: newDeviceIn }) device: NewDeviceIn,

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { formatTime } from '../model/time.js'
 import type { AuditRecord } from '../storage/sql/audit-records.js'
-import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut } from '../web/schemas.js'
+import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut, wordIn } from '../web/schemas.js'
 
 export const auditListIn = z
   .strictObject({
-    by: severalIn(z.string().max(64)).describe('Usernames, or system'),
-    action: severalIn(z.string().max(64)).describe('Such as device.create'),
-    from: timeIn().optional(),
-    to: timeIn().optional(),
+    by: severalIn(wordIn('[A-Za-z0-9._@-]{1,64}')).describe('Usernames, or `system`'),
+    action: severalIn(wordIn('[a-z_.]{1,64}')).describe('Such as `device.create`'),
+    from: timeIn().optional().describe('Inclusive'),
+    to: timeIn().optional().describe('Exclusive'),
     limit: limitIn(),
     cursor: cursorIn(),
   })

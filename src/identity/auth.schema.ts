@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { NEW_DEVICE_ID_PATTERN } from '../web/device-id-param.js'
+import { textIn } from '../web/schemas.js'
 import { MAX_DEVICE_SECRET_LENGTH } from './device-secrets.js'
 import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from './user-name.js'
 
@@ -10,35 +12,39 @@ export const roleSchema = z
   .describe('viewer reads; operator also works alarms and sends commands; admin also manages devices and users')
 
 /** A password as it must be to be set. */
-export const newPassword = () =>
-  z
-    .string()
-    .min(MIN_PASSWORD_LENGTH, `must have at least ${MIN_PASSWORD_LENGTH} characters`)
-    .max(MAX_PASSWORD_LENGTH, `must have at most ${MAX_PASSWORD_LENGTH} characters`)
+export const newPassword = () => textIn(MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH)
 
 /** A password as it may be presented. */
-const anyPassword = () => z.string().min(1).max(MAX_PASSWORD_LENGTH)
+const anyPassword = () => textIn(1, MAX_PASSWORD_LENGTH)
+
+const IMEI = { type: 'string', pattern: '^[0-9]{15}$', example: '350123451234567' }
+const DEVICE_ID = { type: 'string', pattern: NEW_DEVICE_ID_PATTERN, example: 'cold-box-7' }
+const ABSENT = { type: 'string', nullable: true, enum: [null] }
 
 // The ids are looked at by the controller, since their rule depends on IMEI_CHECK and their refusal has a code of its own.
-const idText = (description: string, example: string) =>
-  z
-    .unknown()
-    .optional()
-    .meta({ type: 'string', description, examples: [example] })
-
 export const deviceLoginIn = z
   .object({
-    imei: idText('IMEI of a cellular unit', '356307042441013'),
-    deviceId: idText('Id of any device, instead of imei', 'cold-box-7'),
-    secret: z.string().max(MAX_DEVICE_SECRET_LENGTH).nullish().describe('Needed if the device has one, else ignored'),
+    imei: z
+      .unknown()
+      .optional()
+      .meta({ description: 'IMEI of a cellular unit: 15 digits with a valid check digit (`IMEI_CHECK=any`: more)' }),
+    deviceId: z.unknown().optional().meta({ description: 'Id of any device, instead of imei' }),
+    secret: textIn(0, MAX_DEVICE_SECRET_LENGTH).nullish().describe('Needed if the device has one, else ignored'),
   })
-  .meta({ id: 'DeviceLogin', examples: [{ imei: '356307042441013', secret: 'vJ3l0eGQH1bWq2s7m9c4k8x6' }] })
+  .meta({
+    id: 'DeviceLogin',
+    oneOf: [
+      { title: 'By IMEI', required: ['imei'], properties: { imei: IMEI, deviceId: ABSENT } },
+      { title: 'By device id', required: ['deviceId'], properties: { deviceId: DEVICE_ID, imei: ABSENT } },
+    ],
+    examples: [{ imei: '350123451234567' }],
+  })
 
 export const deviceTokenOut = z
   .object({
     accessToken: z.string(),
     tokenType: z.literal('Bearer'),
-    expiresIn: z.int().describe('seconds'),
+    expiresIn: z.int().min(1).describe('seconds'),
   })
   .meta({ id: 'DeviceToken', examples: [{ accessToken: JWT, tokenType: 'Bearer', expiresIn: 864_000 }] })
 
@@ -55,7 +61,7 @@ export const userTokensOut = z
     accessToken: z.string(),
     refreshToken: z.string().describe('Good for one exchange at /auth/refresh; used twice, it ends its session'),
     tokenType: z.literal('Bearer'),
-    expiresIn: z.int().describe('seconds that the access token lives'),
+    expiresIn: z.int().min(1).describe('seconds that the access token lives'),
     user: whoOut,
   })
   .meta({
@@ -72,7 +78,7 @@ export const userTokensOut = z
   })
 
 export const refreshIn = z
-  .strictObject({ refreshToken: z.string().min(1).max(200) })
+  .strictObject({ refreshToken: textIn(1, 200) })
   .meta({ id: 'Refresh', examples: [{ refreshToken: REFRESH_TOKEN }] })
 
 export const passwordChangeIn = z

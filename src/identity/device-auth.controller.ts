@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import { type DeviceId, deviceKindOf, type ImeiCheck, isImei } from '../model/device-id.js'
+import { RATE_LIMIT_HEADERS } from '../web/answer-headers.js'
 import { Answers, REFUSED_BODIES, Refuses } from '../web/answers.js'
 import { API } from '../web/api-path.js'
 import { clientAddressOf } from '../web/client-address.js'
@@ -33,7 +34,7 @@ export class DeviceAuthController {
     description:
       'Send `imei`, or `deviceId` for a box that has none, and `secret` if the device has one. An unknown or disabled device and a missing or wrong secret are all answered alike. Only refused logins count against the limit.',
   })
-  @Answers(200, 'A device token', deviceTokenOut)
+  @Answers(200, 'A device token', deviceTokenOut, RATE_LIMIT_HEADERS)
   @Refuses(...REFUSED_BODIES, 'invalid_imei', 'login_refused', 'too_many_requests')
   async login(
     @Body({ schema: deviceLoginIn }) body: z.output<typeof deviceLoginIn>,

@@ -16,7 +16,7 @@ export const Idempotent = () =>
       required: false,
       description:
         'Chosen by the client, 1..255 printable ASCII characters. A repeat within 24 h with the same key and body is answered as the first was, with `Idempotent-Replayed: true`.',
-      schema: { type: 'string', minLength: 1, maxLength: 255 },
+      schema: { type: 'string', pattern: '^[!-~](?:[ -~]{0,253}[!-~])?$' },
     }),
     Refuses('invalid_request', 'idempotency_key_reused', 'idempotency_in_progress'),
   )

@@ -2,6 +2,7 @@ import { Body, Controller, Get, Header, HttpCode, Post, Req, Res } from '@nestjs
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import { RATE_LIMIT_HEADERS } from '../web/answer-headers.js'
 import { Answers, REFUSED_BODIES, Refuses } from '../web/answers.js'
 import { API } from '../web/api-path.js'
 import { clientAddressOf } from '../web/client-address.js'
@@ -28,7 +29,7 @@ export class UserAuthController {
     summary: 'Log a person in',
     description: 'An unknown or disabled user and a wrong password are answered alike. Only refused logins count.',
   })
-  @Answers(200, 'An access token and a refresh token', userTokensOut)
+  @Answers(200, 'An access token and a refresh token', userTokensOut, RATE_LIMIT_HEADERS)
   @Refuses(...REFUSED_BODIES, 'login_refused', 'too_many_requests')
   async login(
     @Body({ schema: loginIn }) { username, password }: z.output<typeof loginIn>,
@@ -88,7 +89,7 @@ export class UserAuthController {
     summary: 'Change the own password',
     description: 'Ends all other sessions of the user.',
   })
-  @Answers(204, 'Changed')
+  @Answers(204, 'Changed', undefined, RATE_LIMIT_HEADERS)
   @Refuses(...REFUSED_BODIES, 'login_refused', 'too_many_requests')
   async changePassword(
     @Body({ schema: passwordChangeIn }) body: z.output<typeof passwordChangeIn>,

@@ -39,7 +39,7 @@ export class UsersController {
     summary: 'Create a user',
     description: 'Names and passwords are yours to choose.',
   })
-  @Answers(201, 'Created', userOut)
+  @Answers(201, 'Created', userOut, ['Location'])
   @Refuses(...REFUSED_BODIES, 'user_exists')
   async create(
     @Body({ schema: userCreateIn }) body: z.output<typeof userCreateIn>,

@@ -3,7 +3,7 @@ import { formatTime } from '../model/time.js'
 import type { UserRecord } from '../storage/sql/user-records.js'
 import { cursorIn, limitIn, pageOut, timeOut } from '../web/schemas.js'
 import { newPassword, roleSchema } from './auth.schema.js'
-import { isUserName } from './user-name.js'
+import { isUserName, RESERVED_USER_NAMES, USER_NAME } from './user-name.js'
 
 export const userOut = z
   .object({ username: z.string(), role: roleSchema, disabled: z.boolean(), createdAt: timeOut() })
@@ -16,17 +16,22 @@ export const usersOut = pageOut(userOut).meta({ id: 'UserPage' })
 
 export const userListIn = z.strictObject({ limit: limitIn(), cursor: cursorIn() })
 
-/** The name in a path: any text may be asked for, most of it names nobody. */
-export const userNameParam = z.string().min(1).max(64)
+/** The name in a path. What cannot be one is not found. */
+export const userNameParam = z
+  .string()
+  .regex(USER_NAME)
+  .meta({ examples: ['anna'] })
 
 export const userCreateIn = z
   .strictObject({
     username: z
       .string()
-      .min(1)
-      .max(64)
       .refine(isUserName, 'must be 1 to 64 of letters, digits, . _ - @, and not system')
-      .describe('1 to 64 of letters, digits, `.`, `_`, `-`, `@`'),
+      .meta({
+        description: '1 to 64 of letters, digits, `.`, `_`, `-`, `@`; not `system`',
+        pattern: USER_NAME.source,
+        not: { enum: RESERVED_USER_NAMES },
+      }),
     password: newPassword(),
     role: roleSchema,
   })
@@ -34,7 +39,7 @@ export const userCreateIn = z
 
 export const userChangeIn = z
   .strictObject({ role: roleSchema.optional(), disabled: z.boolean().optional(), password: newPassword().optional() })
-  .meta({ id: 'UserChange', examples: [{ role: 'viewer' }, { disabled: true }] })
+  .meta({ id: 'UserChange', examples: [{ role: 'viewer', disabled: false }] })
 
 /** What is shown of a user. */
 export function toUserJson({ username, role, disabled, createdAtMs }: UserRecord): z.output<typeof userOut> {

@@ -1,4 +1,5 @@
-import { formatTime, parseTime } from './time.js'
+import fc from 'fast-check'
+import { formatTime, parseTime, TIME_PATTERN } from './time.js'
 
 const at = (text: string) => {
   const ms = parseTime(text)
@@ -70,5 +71,45 @@ describe('parseTime', () => {
 
   it.each([null, undefined, true, {}, [], Number.NaN, Number.POSITIVE_INFINITY, 8.64e15 + 1])('refuses %p', (value) =>
     expect(parseTime(value)).toBeUndefined(),
+  )
+})
+
+describe('TIME_PATTERN', () => {
+  const pattern = new RegExp(TIME_PATTERN)
+  const digits = (count: number) => fc.stringMatching(new RegExp(`^\\d{${count}}$`))
+  const nearly = fc
+    .tuple(
+      digits(4),
+      fc.constantFrom('00', '01', '02', '02', '04', '06', '11', '12', '13'),
+      fc.constantFrom('00', '01', '28', '29', '29', '30', '31', '32'),
+      fc.constantFrom('T', 't', ' ', '_'),
+      fc.constantFrom('00:00', '07:30', '23:59', '24:00', '24:01', '25:00', '07:60', '7:30'),
+      fc.constantFrom('', ':00', ':59', ':60', ':61', ':00.0', ':00.0009', ':00,001', ':00.12345678901234567890', ':'),
+      fc.constantFrom('Z', 'z', ' Z', '+01', '+0100', '+01:00', '-23:59', '+24:00', '+1', ' 01:00', ' 0100', ' 01', ''),
+    )
+    .map(([year, month, day, separator, time, second, offset]) =>
+      [year, '-', month, '-', day, separator, time, second, offset].join(''),
+    )
+  const epoch = fc
+    .tuple(fc.constantFrom('', '-', '+'), fc.constantFrom('', '8640', '863', '0', '86400000000000'), fc.nat(1e15))
+    .map(([sign, start, end]) => `${sign}${start}${end}`)
+
+  it('matches what parseTime reads and nothing else', () => {
+    fc.assert(
+      fc.property(fc.oneof(nearly, epoch, fc.stringMatching(pattern), fc.string()), (text) => {
+        expect([text, pattern.test(text)]).toEqual([text, parseTime(text) !== undefined])
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it.each(['2024-02-29T00:00:00Z', '2000-02-29T00:00Z', '8640000000000000', '2026-11-21T24:00:00.0009Z'])(
+    'matches %s',
+    (text) => expect([pattern.test(text), parseTime(text) !== undefined]).toEqual([true, true]),
+  )
+
+  it.each(['2023-02-29T00:00:00Z', '1900-02-29T00:00Z', '8640000000000001', '2026-11-21T24:00:00.001Z'])(
+    'does not match %s',
+    (text) => expect([pattern.test(text), parseTime(text) !== undefined]).toEqual([false, false]),
   )
 })

@@ -4,7 +4,19 @@ const DIGIT_0 = 0x30
 const EPOCH = /^-?\d{1,16}$/
 
 /** The range of ECMAScript dates; what lies outside is no time. */
-const MAX_EPOCH_MS = 8.64e15
+export const MAX_EPOCH_MS = 8.64e15
+
+const LEAP_YEAR = '(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)'
+const DAY_OF_ANY_YEAR =
+  '(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))'
+const TIME_OF_DAY = '(?:[01][0-9]|2[0-3]):[0-5][0-9](?::(?:[0-5][0-9]|60)(?:[.,][0-9]{1,20})?)?'
+const END_OF_DAY = '24:00(?::00(?:[.,](?:0{1,3}|000[0-9]{1,17}))?)?'
+const OFFSET = '(?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?'
+const BARE_OFFSET = '(?:[01][0-9]|2[0-3]):?[0-5][0-9]'
+const EPOCH_MS = '(?:[0-9]{1,15}|[0-7][0-9]{15}|8[0-5][0-9]{14}|86[0-3][0-9]{13}|8640{13})'
+
+/** Source of the expression that matches exactly the texts that {@link parseTime} reads; for the documentation, not for reading them. */
+export const TIME_PATTERN = `^(?:(?:[0-9]{4}-${DAY_OF_ANY_YEAR}|${LEAP_YEAR}-02-29)[Tt ](?:${TIME_OF_DAY}|${END_OF_DAY})(?: ?(?:[Zz]|[+-]${OFFSET})| ${BARE_OFFSET})|-?${EPOCH_MS})$`
 
 /**
  * Reads a moment from JSON or a query parameter.

@@ -2,7 +2,7 @@ import { Controller, Get, Res } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { Public } from '../identity/access.js'
-import { Answers } from '../web/answers.js'
+import { Answers, Refuses } from '../web/answers.js'
 import { InFlight } from '../web/in-flight.js'
 import { livenessOut, readinessOut } from './health.schema.js'
 import { Readiness, type ReadinessReport } from './readiness.js'
@@ -27,6 +27,7 @@ export class HealthController {
       'Answers as long as the process does. Restart it when this stops answering; a store that is away is no reason to.',
   })
   @Answers(200, 'It lives', livenessOut)
+  @Refuses()
   live(): { status: 'ok' } {
     return { status: 'ok' }
   }
@@ -40,7 +41,9 @@ export class HealthController {
       'Asks every store, at most once a second. Send no traffic while it says 503: a store is away, the disk is full, or the server is stopping.',
   })
   @Answers(200, 'Every store works', readinessOut)
+  // Its 503 tells more than a problem would: documented above the refusals, it takes the place of theirs.
   @Answers(503, 'Something does not work, and why', readinessOut)
+  @Refuses()
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessReport> {
     const { status, details } = await this.readiness.report()
     const isReady = status === 'ok' && !this.inFlight.isStopping

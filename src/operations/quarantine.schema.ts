@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut } from '../web/schemas.js'
+import { DEVICE_ID_FORM } from '../web/device-id-param.js'
+import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut, wordIn } from '../web/schemas.js'
 
 export const quarantineQueryIn = z
   .strictObject({
-    deviceId: severalIn(z.string().max(64)),
-    code: severalIn(z.string().max(64)),
+    deviceId: severalIn(wordIn(DEVICE_ID_FORM)).describe('Ids of devices'),
+    code: severalIn(wordIn('[a-z_]{1,64}')).describe('Why they were refused, such as `invalid_time`'),
     from: timeIn().optional().describe('Inclusive, by the time of arrival'),
     to: timeIn().optional().describe('Exclusive, by the time of arrival'),
     limit: limitIn(),

@@ -21,8 +21,8 @@ export const trackQueryIn = z
 
 export const odometerOut = z
   .object({
-    meters: z.number().describe('Sum of great-circle legs, mean earth radius 6 371 008.8 m'),
-    points: z.int().describe('Positions with a fix'),
+    meters: z.number().min(0).describe('Sum of great-circle legs, mean earth radius 6 371 008.8 m'),
+    points: z.int().min(0).describe('Positions with a fix'),
   })
   .meta({ id: 'Odometer', examples: [{ meters: 13647.1, points: 1194 }] })
 

@@ -39,7 +39,7 @@ export class TracksController {
     description:
       "Positions in order of the unit's clock. `Accept` chooses: JSON (the default) is a page; GeoJSON, GPX and CSV are files of the whole range, streamed, and do not heed `limit` and `cursor`. A file that breaks off (a cut connection) is not whole.",
   })
-  @AnswersIn(200, 'A page of positions, or the whole range as a file', TRACK_ANSWERS)
+  @AnswersIn(200, 'A page of positions, or the whole range as a file', TRACK_ANSWERS, ['Content-Disposition'])
   @Refuses('invalid_request', 'unknown_parameter', 'invalid_cursor', 'not_found', 'not_acceptable')
   async track(
     @Param('deviceId', { schema: deviceIdParam }) deviceId: DeviceId,

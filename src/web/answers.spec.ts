@@ -1,7 +1,7 @@
 import { Refuses } from './answers.js'
 
 class Routes {
-  @Refuses('device_exists')
+  @Refuses('device_exists', 'token_missing', 'login_refused')
   @Refuses('idempotency_in_progress', 'idempotency_key_reused')
   create(): void {}
 }
@@ -10,7 +10,7 @@ describe('Refuses', () => {
   const responses = Reflect.getMetadata('swagger/apiResponse', Routes.prototype.create)
 
   it('adds up over several decorators, one response per status', () => {
-    expect(Object.keys(responses)).toEqual(['409', '422', '500', '503'])
+    expect(Object.keys(responses)).toEqual(['400', '401', '409', '422', '500', '503'])
     expect(responses[409].description).toBe(
       '`idempotency_in_progress` The first request with this key is still running; `device_exists` A device with this id exists',
     )
@@ -34,5 +34,15 @@ describe('Refuses', () => {
       detail: 'The key was used with another body',
       code: 'idempotency_key_reused',
     })
+  })
+
+  it('names the headers that come with each', () => {
+    const headersOf = (status: number) =>
+      Object.entries(responses[status].headers as Record<string, { required: boolean }>).map(
+        ([name, { required }]) => `${name}${required ? '' : '?'}`,
+      )
+    expect(headersOf(409)).toEqual([])
+    expect(headersOf(503)).toEqual(['Retry-After'])
+    expect(headersOf(401)).toEqual(['WWW-Authenticate', 'RateLimit-Limit?', 'RateLimit-Remaining?', 'RateLimit-Reset?'])
   })
 })

@@ -1,13 +1,24 @@
 import { ApiResponse } from '@nestjs/swagger'
 import type { z } from 'zod'
 import { ERROR_CATALOGUE, type ErrorCode } from '../model/app-error.js'
+import { type AnswerHeaderName, headersOf, RATE_LIMIT_HEADERS } from './answer-headers.js'
 
 /** Codes that any route may answer with. */
-const EVERYWHERE: readonly ErrorCode[] = ['internal', 'store_unavailable', 'overloaded']
+const EVERYWHERE: readonly ErrorCode[] = ['unknown_parameter', 'internal', 'store_unavailable', 'overloaded']
 
-/** Documents a route's good answer. */
-export const Answers = (status: number, description: string, schema?: z.ZodType) =>
-  ApiResponse({ status, description, ...(schema === undefined ? {} : { standardSchema: schema }) })
+/** Documents a route's good answer. @param headers those that it carries */
+export const Answers = (
+  status: number,
+  description: string,
+  schema?: z.ZodType,
+  headers: readonly AnswerHeaderName[] = [],
+) =>
+  ApiResponse({
+    status,
+    description,
+    ...(schema === undefined ? {} : { standardSchema: schema }),
+    ...(headers.length === 0 ? {} : { headers: headersOf(headers) }),
+  })
 
 /** What a route that takes a JSON body refuses it with. */
 export const REFUSED_BODIES = ['invalid_request', 'unsupported_media_type', 'body_too_large'] as const
@@ -41,6 +52,7 @@ function refusalsOf(codes: readonly ErrorCode[]): Record<number, unknown> {
 function refusal(codes: readonly ErrorCode[]) {
   return {
     description: codes.map((code) => `\`${code}\` ${ERROR_CATALOGUE[code].title}`).join('; '),
+    headers: headersOf([...new Set(codes.flatMap(headersOfCode))]),
     content: {
       'application/problem+json': {
         schema: { $ref: '#/components/schemas/Problem' },
@@ -48,6 +60,14 @@ function refusal(codes: readonly ErrorCode[]) {
       },
     },
   }
+}
+
+function headersOfCode(code: ErrorCode): readonly AnswerHeaderName[] {
+  if (code === 'login_refused') return ['WWW-Authenticate', ...RATE_LIMIT_HEADERS]
+  if (code === 'too_many_requests') return ['Retry-After', ...RATE_LIMIT_HEADERS]
+  const { status } = ERROR_CATALOGUE[code]
+  if (status === 401) return ['WWW-Authenticate']
+  return status === 503 ? ['Retry-After'] : []
 }
 
 function exampleOf(code: ErrorCode) {

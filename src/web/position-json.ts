@@ -7,13 +7,13 @@ import { timeOut } from './schemas.js'
 export const positionOut = z
   .object({
     time: timeOut(),
-    latitude: z.number().nullable(),
-    longitude: z.number().nullable(),
+    latitude: z.number().min(-90).max(90).nullable(),
+    longitude: z.number().min(-180).max(180).nullable(),
     altitude: z.number().nullable().describe('metres'),
-    speed: z.number().nullable().describe('km/h'),
-    heading: z.number().nullable().describe('degrees clockwise from north, 0 ≤ heading < 360'),
-    accuracy: z.number().nullable().describe('metres'),
-    satellites: z.number().nullable(),
+    speed: z.number().min(0).nullable().describe('km/h'),
+    heading: z.number().min(0).lt(360).nullable().describe('degrees clockwise from north'),
+    accuracy: z.number().min(0).nullable().describe('metres'),
+    satellites: z.int().min(0).nullable(),
     hasFix: z.boolean(),
     attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable(),
   })
