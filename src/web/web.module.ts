@@ -7,7 +7,10 @@ import { SchemaPipe } from './schema.pipe.js'
 import { SocketServer } from './socket-server.js'
 import { UnknownParametersInterceptor } from './unknown-parameters.interceptor.js'
 
-/** What every REST room shares: one filter for errors, one pipe for schemas, no unknown query parameter, the requests under way; and the socket server. */
+/**
+ * What every REST room shares: one filter for errors, one pipe for schemas, no query parameter that nobody knows, the requests under
+ * way; and the socket server.
+ */
 @Global()
 @Module({
   providers: [
