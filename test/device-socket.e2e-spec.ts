@@ -1,4 +1,9 @@
-import type { Socket } from 'socket.io-client'
+import type { EventEmitter } from 'node:events'
+import { io, type Socket } from 'socket.io-client'
+import WebSocket from 'ws'
+import { DeviceDirectory } from '../src/identity/device-directory.js'
+import { DeviceRecords } from '../src/storage/sql/device-records.js'
+import { SocketServer } from '../src/web/socket-server.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { removeTemporaryDirectories } from './support/temporary-directory.js'
@@ -161,6 +166,58 @@ describe('the device socket', () => {
     expect(await refusalOf({ token })).toBe('too_many_requests')
     const { body } = await running.api.get(`/api/v1/devices/${IMEI}`, running.admin)
     expect(body).toMatchObject({ contested: true, online: true, transport: 'socket' })
+  })
+
+  it('ends the older of two links that were let in at the same moment', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const records = running.app.get(DeviceRecords)
+    const find = records.find.bind(records)
+    jest.spyOn(records, 'find').mockImplementation(async (deviceId) => {
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      return find(deviceId)
+    })
+    running.app.get(DeviceDirectory).invalidate(IMEI)
+    const both = [1, 2].map(() =>
+      io(running.url, { auth: { token }, transports: ['websocket'], reconnection: false, forceNew: true }),
+    )
+    sockets.push(...both)
+    expect(await Promise.race(both.map((socket) => closingOf(socket)))).toMatchObject({ code: 'replaced' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(both.filter(({ connected }) => connected)).toHaveLength(1)
+    const stays = both.find(({ connected }) => connected) as Socket
+    expect(await ask(stays, 'location', fix(1))).toMatchObject({ accepted: 1 })
+  })
+
+  it('keeps nothing of a unit that joins again and again over one connection', async () => {
+    await start()
+    const token = await running.api.loginDevice(IMEI)
+    const socket = new WebSocket(`${running.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    const heard = (start: string) =>
+      new Promise<void>((resolve) => {
+        const listen = (data: unknown) => {
+          if (!String(data).startsWith(start)) return
+          socket.off('message', listen)
+          resolve()
+        }
+        socket.on('message', listen)
+      })
+    await heard('0')
+    const listeners: number[] = []
+    for (let n = 0; n < 20; n++) {
+      const joined = heard('40')
+      socket.send(`40${JSON.stringify({ token })}`)
+      await joined
+      const { clients } = running.app.get(SocketServer).io.engine as unknown as {
+        clients: Record<string, EventEmitter>
+      }
+      listeners.push(...Object.values(clients).map((connection) => connection.listenerCount('close')))
+      socket.send('41')
+      // socket.io takes a goodbye in the next turn, and a join before that for a mistake.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    socket.close()
+    expect(listeners).toEqual(Array(20).fill(listeners[0]))
   })
 
   it('renews a token on the open link, refuses one of another device, and ends the link when the token does', async () => {

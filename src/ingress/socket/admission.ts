@@ -45,6 +45,7 @@ export class Admission {
     const ended = () => {
       link.ended()
       this.sessions.closed(link)
+      socket.conn.off('close', ended)
     }
     // Both: a unit may leave the namespace and keep the connection, or be gone before it has joined.
     socket.once('disconnect', ended)

@@ -45,7 +45,9 @@ export class DeviceSocket {
   }
 
   private serve(socket: Socket): void {
-    const unit: Unit = { link: socket.data as SocketLink, floodedSinceMs: 0, floodedEvents: 0 }
+    const link = socket.data as SocketLink
+    if (!link.joined()) return
+    const unit: Unit = { link, floodedSinceMs: 0, floodedEvents: 0 }
     socket.onAny((event: unknown, ...args: unknown[]) => {
       const last = args.at(-1)
       void this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)

@@ -20,6 +20,7 @@ export class SocketLink implements Link {
   readonly openedAtMs = Date.now()
   private expiry: NodeJS.Timeout | undefined
   private isClosed = false
+  private closing: ClosingCode | undefined
 
   constructor(
     private readonly socket: Socket,
@@ -42,13 +43,27 @@ export class SocketLink implements Link {
   close(code: ClosingCode): void {
     if (this.isClosed) return
     this.ended()
-    this.socket.emit('closing', { code, message: CLOSING_WORDS[code] })
-    this.socket.disconnect(true)
+    this.closing = code
+    if (this.socket.connected) this.disconnect(code)
+  }
+
+  /**
+   * The unit has joined, and can be spoken to.
+   * @returns false: the link was to end before that, and the unit is told now
+   */
+  joined(): boolean {
+    if (this.closing !== undefined) this.disconnect(this.closing)
+    return !this.isClosed
   }
 
   /** The connection is gone. */
   ended(): void {
     this.isClosed = true
     clearTimeout(this.expiry)
+  }
+
+  private disconnect(code: ClosingCode): void {
+    this.socket.emit('closing', { code, message: CLOSING_WORDS[code] })
+    this.socket.disconnect(true)
   }
 }
