@@ -2,7 +2,7 @@ import type { DeviceId } from '../model/device-id.js'
 
 /** How many times the rate a device may send at once. */
 const BURST_FACTOR = 5
-const SWEEP_AT = 10_000
+const SWEEP_AT_LEAST = 10_000
 
 /** What the limit says of one event. */
 export interface EventAllowance {
@@ -22,13 +22,17 @@ export interface EventAllowance {
 export class EventLimiter {
   /** When the device's bucket would be full again; absent: it is. */
   private readonly fullAtMs = new Map<DeviceId, number>()
+  private sweepAt = SWEEP_AT_LEAST
   private readonly intervalMs: number
   private readonly burst: number
 
-  /** @param perSecond 0: no limit */
+  /**
+   * @param perSecond 0: no limit
+   * @param now a clock that is never set: a jump back of the other one would shut everyone out for as long
+   */
   constructor(
     private readonly perSecond: number,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.intervalMs = perSecond === 0 ? 0 : 1000 / perSecond
     this.burst = perSecond * BURST_FACTOR
@@ -48,7 +52,7 @@ export class EventLimiter {
     const next = isAllowed ? fullAt + this.intervalMs : fullAt
     if (isAllowed) {
       this.fullAtMs.set(deviceId, next)
-      if (this.fullAtMs.size > SWEEP_AT) this.sweep(now)
+      if (this.fullAtMs.size > this.sweepAt) this.sweep(now)
     }
     return {
       isAllowed,
@@ -59,7 +63,9 @@ export class EventLimiter {
     }
   }
 
+  /** Looks at all of them only when there are twice as many as were left, so that a busy fleet does not pay for it on every event. */
   private sweep(now: number): void {
     for (const [deviceId, fullAt] of this.fullAtMs) if (fullAt <= now) this.fullAtMs.delete(deviceId)
+    this.sweepAt = Math.max(SWEEP_AT_LEAST, this.fullAtMs.size * 2)
   }
 }

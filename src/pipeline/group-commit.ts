@@ -40,7 +40,8 @@ export class GroupCommit {
     private readonly store: PositionStore,
     private readonly metrics: Metrics,
     private readonly maxWaiting: number,
-    private readonly now: () => number = Date.now,
+    /** A clock that is never set: a jump back of the other one would keep callers waiting for as long. */
+    private readonly now: () => number = () => performance.now(),
   ) {
     metrics.watchWaitingPositions(() => this.weight)
   }
