@@ -64,9 +64,8 @@ export class DeviceSearch {
 
   private scannerFor(filter: DeviceFilter): Scanner {
     if (filter.online === true) {
-      const online = this.sessions.listOnline()
       const isNarrowedElsewhere = filter.box !== undefined || inRegistry(filter).text !== undefined
-      if (online.length <= FEW_ONLINE || !isNarrowedElsewhere) return this.amongOnline(filter, online)
+      if (this.sessions.onlineCount <= FEW_ONLINE || !isNarrowedElsewhere) return this.amongOnline(filter)
     }
     if (filter.box !== undefined) return this.amongThoseInBox(filter, filter.box)
     return this.amongAll(filter)
@@ -83,11 +82,11 @@ export class DeviceSearch {
     }
   }
 
-  private amongOnline(filter: DeviceFilter, online: readonly DeviceId[]): Scanner {
+  private amongOnline(filter: DeviceFilter): Scanner {
     return async (after) => {
-      const from = after === undefined ? 0 : online.findIndex((deviceId) => deviceId > after)
-      const ids = from === -1 ? [] : online.slice(from, from + SCAN_IDS)
-      const rows = await this.listAmong(ids, filter)
+      const ids = this.sessions.listOnline(SCAN_IDS, after)
+      const asked = ids.filter((deviceId) => this.isAsAsked(deviceId, filter))
+      const rows = await this.listAmong(asked, filter)
       return {
         records: filter.box === undefined ? rows : await this.keepThoseInBox(rows, filter.box),
         through: ids.length < SCAN_IDS ? undefined : ids.at(-1),

@@ -40,6 +40,20 @@ describe('PresenceFlush', () => {
     expect(await lastSeen()).toEqual([START_MS + 19_980, START_MS + 19_980])
   })
 
+  it('writes a large fleet in parts, all of it in one round', async () => {
+    const all = Array.from({ length: 4500 }, (_, n) => `d${n}`)
+    const hearAll = () => all.forEach((deviceId) => void sessions.heardWithoutLink(deviceId, 'http'))
+    const touch = records.touch.bind(records)
+    jest.spyOn(records, 'touch').mockImplementation(async (lastSeen) => {
+      // As a busy fleet does: it never ends a round.
+      hearAll()
+      return touch(lastSeen)
+    })
+    hearAll()
+    await jest.advanceTimersByTimeAsync(30_000)
+    expect(touches().map(({ ids }) => ids)).toEqual([2000, 2000, 500])
+  })
+
   it('writes nothing when nobody was heard', async () => {
     sessions.heardWithoutLink('a', 'http')
     await jest.advanceTimersByTimeAsync(30_000)

@@ -5,9 +5,11 @@ import { DeviceRecords } from '../storage/sql/device-records.js'
 
 const FLUSH_EVERY_MS = 30_000
 const SWEEP_EVERY_MS = 5000
+/** Devices that are looked at without a turn for others between. */
+const FLUSHED_AT_ONCE = 2000
 
 /**
- * Carries presence from memory to the registry: last-heard times every 30 s and at the stop, all in one write, and none when
+ * Carries presence from memory to the registry: last-heard times every 30 s and at the stop, many in one write, and none when
  * nobody was heard. A crash loses at most 30 s of them, which the unit's next word makes good.
  */
 @Injectable()
@@ -45,14 +47,26 @@ export class PresenceFlush implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async write(): Promise<void> {
-    for (const { deviceId, atMs } of this.sessions.takeLastSeen()) this.waiting.set(deviceId, atMs)
-    if (this.waiting.size === 0) return
+    // Who is heard again meanwhile waits for the next round: a busy fleet would keep this one going for ever.
+    let left = this.sessions.lastSeenCount
+    do {
+      const taken = this.sessions.takeLastSeen(Math.min(left, FLUSHED_AT_ONCE))
+      for (const { deviceId, atMs } of taken) this.waiting.set(deviceId, atMs)
+      if (this.waiting.size === 0 || !(await this.writeWaiting())) return
+      left -= taken.length
+    } while (left > 0)
+  }
+
+  /** @returns whether it was written */
+  private async writeWaiting(): Promise<boolean> {
     try {
       await this.records.touch([...this.waiting].map(([deviceId, atMs]) => ({ deviceId, atMs })))
       this.waiting.clear()
+      return true
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       this.logger.warn({ event: 'last_seen_not_written', devices: this.waiting.size, reason })
+      return false
     }
   }
 }

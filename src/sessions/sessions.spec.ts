@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { Metrics } from '../metrics/metrics.js'
 import type { ClosingCode, Link, PresenceChange } from './link.js'
 import { CONTESTED_MS, HEARD_ONLINE_MS, Sessions } from './sessions.js'
@@ -81,7 +82,7 @@ describe('Sessions', () => {
     })
     pass(HEARD_ONLINE_MS - 1)
     sessions.sweep()
-    expect(sessions.listOnline()).toEqual(['d1'])
+    expect(sessions.listOnline(10)).toEqual(['d1'])
     pass(1)
     expect(sessions.presenceOf('d1').online).toBe(false)
     sessions.sweep()
@@ -101,10 +102,55 @@ describe('Sessions', () => {
     expect(sessions.presenceOf('d1').transport).toBe('http')
   })
 
-  it('lists who is online byte by byte', () => {
+  it('lists who is online byte by byte, a page at a time', () => {
     const { sessions } = build()
-    for (const id of ['b', 'a', 'B', 'a1']) sessions.open(link(id).one, true)
-    expect(sessions.listOnline()).toEqual(['B', 'a', 'a1', 'b'])
+    const links = ['b', 'a', 'B', 'a1'].map((id) => link(id).one)
+    for (const one of links) sessions.open(one, true)
+    expect([sessions.onlineCount, sessions.listOnline(10)]).toEqual([4, ['B', 'a', 'a1', 'b']])
+    expect([sessions.listOnline(2), sessions.listOnline(2, 'a'), sessions.listOnline(2, 'a0')]).toEqual([
+      ['B', 'a'],
+      ['a1', 'b'],
+      ['a1', 'b'],
+    ])
+    sessions.closed(links[1] as Link)
+    expect([sessions.onlineCount, sessions.listOnline(10, 'B')]).toEqual([3, ['a1', 'b']])
+  })
+
+  it('keeps the same devices listed as present, whatever comes and goes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ n: fc.nat(9), what: fc.constantFrom('open', 'close', 'hear', 'wait') })),
+        (acts) => {
+          const { sessions, pass } = build()
+          for (const { n, what } of acts) {
+            const deviceId = `d${n}`
+            const present = sessions.linkOf(deviceId)
+            if (what === 'open') sessions.open(link(deviceId).one, false)
+            else if (what === 'close' && present !== undefined) sessions.closed(present)
+            else if (what === 'hear') sessions.heardWithoutLink(deviceId, 'http')
+            else if (what === 'wait') pass(HEARD_ONLINE_MS / 2)
+          }
+          sessions.sweep()
+          const ids = Array.from({ length: 10 }, (_, n) => `d${n}`)
+          expect(sessions.listOnline(10)).toEqual(ids.filter((deviceId) => sessions.presenceOf(deviceId).online))
+        },
+      ),
+    )
+  })
+
+  it('answers with 100,000 devices, half of them online, in a moment', () => {
+    const { sessions, pass } = build()
+    for (let n = 0; n < 50_000; n++) sessions.heardWithoutLink(`gone-${n}`, 'http')
+    pass(HEARD_ONLINE_MS)
+    for (let n = 0; n < 50_000; n++) sessions.heardWithoutLink(`here-${n}`, 'http')
+    sessions.sweep()
+    const startedMs = process.cpuUsage().user
+    for (let n = 0; n < 100; n++) {
+      expect(sessions.listOnline(500, 'here-3')).toHaveLength(500)
+      expect(sessions.takeLastSeen(500)).toHaveLength(500)
+    }
+    // Going through all of them takes tens of milliseconds each time.
+    expect(process.cpuUsage().user - startedMs).toBeLessThan(1_000_000)
   })
 
   it('gives changed last-heard times once', () => {
@@ -112,10 +158,10 @@ describe('Sessions', () => {
     sessions.open(link('d1').one, true)
     pass(5)
     sessions.heard('d1')
-    expect(sessions.takeLastSeen()).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
-    expect(sessions.takeLastSeen()).toEqual([])
+    expect(sessions.takeLastSeen(10)).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
+    expect(sessions.takeLastSeen(10)).toEqual([])
     sessions.heard('d1')
-    expect(sessions.takeLastSeen()).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
+    expect(sessions.takeLastSeen(10)).toEqual([{ deviceId: 'd1', atMs: 1_000_005 }])
   })
 
   it('ends all links of a device or of everyone', () => {
@@ -135,7 +181,7 @@ describe('Sessions', () => {
     sessions.heardWithoutLink('d1', 'http')
     sessions.forget('d1')
     expect(sessions.presenceOf('d1')).toEqual({ online: false, transport: null, lastSeenAtMs: null, contested: false })
-    expect(sessions.takeLastSeen()).toEqual([])
+    expect(sessions.takeLastSeen(10)).toEqual([])
     expect(changes.map(({ online }) => online)).toEqual([true, false])
   })
 

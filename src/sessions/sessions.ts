@@ -1,6 +1,7 @@
 import type { Metrics } from '../metrics/metrics.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { ClosingCode, Link, Presence, PresenceChange, Transport } from './link.js'
+import { OrderedIds } from './ordered-ids.js'
 
 /** Heard over a way without links (HTTP, UDP) a device counts as online for this long. */
 export const HEARD_ONLINE_MS = 120_000
@@ -11,6 +12,7 @@ const MINUTE_MS = 60_000
 export const CONTESTED_MS = 15 * MINUTE_MS
 
 interface Entry {
+  readonly deviceId: DeviceId
   /** Oldest first; the last one gets the commands. */
   links: Link[]
   lastSeenAtMs: number
@@ -21,7 +23,6 @@ interface Entry {
   refusedUntilMs: number
   contestedUntilMs: number
   isOnline: boolean
-  isDirty: boolean
 }
 
 /**
@@ -30,8 +31,12 @@ interface Entry {
  */
 export class Sessions {
   private readonly entries = new Map<DeviceId, Entry>()
-  /** Devices online by having been heard, without a link; they go offline by the clock. */
-  private readonly heardOnly = new Set<DeviceId>()
+  /** Online by having been heard, without a link; they go offline by the clock. */
+  private readonly heardOnly = new Set<Entry>()
+  private readonly online = new OrderedIds()
+  private readonly offline = new Set<Entry>()
+  /** Heard since their times were taken. */
+  private readonly heardLately = new Set<Entry>()
   private readonly listeners: Array<(change: PresenceChange) => void> = []
 
   constructor(
@@ -62,7 +67,7 @@ export class Sessions {
       this.metrics.linksReplaced.inc()
       this.closeLink(one, 'replaced')
     }
-    this.updateOnline(link.deviceId, entry, now)
+    this.updateOnline(entry, now)
     return true
   }
 
@@ -72,7 +77,7 @@ export class Sessions {
     if (entry === undefined || !entry.links.includes(link)) return
     entry.links = entry.links.filter((one) => one !== link)
     this.metrics.openLinks.dec({ transport: link.transport })
-    this.updateOnline(link.deviceId, entry, this.now())
+    this.updateOnline(entry, this.now())
   }
 
   /** A device was heard over a link. */
@@ -88,8 +93,8 @@ export class Sessions {
     this.see(entry, now)
     entry.heardAtMs = now
     entry.heardTransport = transport
-    if (!entry.isOnline) this.updateOnline(deviceId, entry, now)
-    if (entry.links.length === 0) this.heardOnly.add(deviceId)
+    if (!entry.isOnline) this.updateOnline(entry, now)
+    if (entry.links.length === 0) this.heardOnly.add(entry)
   }
 
   /** The link that commands go to: the newest. */
@@ -110,13 +115,18 @@ export class Sessions {
     }
   }
 
-  /** Ids of all devices that are online, ascending byte by byte. */
-  listOnline(): DeviceId[] {
-    const now = this.now()
-    return [...this.entries]
-      .filter(([, entry]) => transportOf(entry, now) !== null)
-      .map(([deviceId]) => deviceId)
-      .sort()
+  /** How many devices were online at the last {@link Sessions.sweep} and after it. */
+  get onlineCount(): number {
+    return this.online.size
+  }
+
+  /**
+   * Ids of devices that are online, ascending byte by byte. One that was only heard may have gone offline since the last
+   * {@link Sessions.sweep}.
+   * @param after exclusive
+   */
+  listOnline(limit: number, after?: DeviceId): DeviceId[] {
+    return this.online.list(limit, after)
   }
 
   /** Ends all links of a device. */
@@ -130,10 +140,10 @@ export class Sessions {
     const entry = this.entries.get(deviceId)
     if (entry === undefined) return
     entry.heardTransport = null
-    entry.isDirty = false
-    this.updateOnline(deviceId, entry, this.now())
-    this.heardOnly.delete(deviceId)
-    if (entry.links.length === 0) this.entries.delete(deviceId)
+    this.heardLately.delete(entry)
+    this.updateOnline(entry, this.now())
+    this.heardOnly.delete(entry)
+    if (entry.links.length === 0) this.drop(entry)
   }
 
   /** Ends every link, of all ways in. */
@@ -141,31 +151,35 @@ export class Sessions {
     for (const { links } of this.entries.values()) for (const link of links.slice()) this.closeLink(link, code)
   }
 
-  /** Last-heard times that changed since the last call. */
-  takeLastSeen(): Array<{ deviceId: DeviceId; atMs: number }> {
-    const changed: Array<{ deviceId: DeviceId; atMs: number }> = []
-    for (const [deviceId, entry] of this.entries) {
-      if (!entry.isDirty) continue
-      entry.isDirty = false
-      changed.push({ deviceId, atMs: entry.lastSeenAtMs })
+  /** How many last-heard times changed and were not taken yet. */
+  get lastSeenCount(): number {
+    return this.heardLately.size
+  }
+
+  /** Last-heard times that changed and were not taken yet, those that changed first before others; at most so many. */
+  takeLastSeen(most: number): Array<{ deviceId: DeviceId; atMs: number }> {
+    const taken: Array<{ deviceId: DeviceId; atMs: number }> = []
+    for (const entry of this.heardLately) {
+      if (taken.length >= most) break
+      this.heardLately.delete(entry)
+      taken.push({ deviceId: entry.deviceId, atMs: entry.lastSeenAtMs })
     }
-    return changed
+    return taken
   }
 
   /** Lets go of those not heard for too long; call it every few seconds. */
   sweep(): void {
     const now = this.now()
-    for (const deviceId of this.heardOnly) {
-      const entry = this.entries.get(deviceId)
-      if (entry === undefined || entry.links.length > 0) this.heardOnly.delete(deviceId)
+    for (const entry of this.heardOnly) {
+      if (entry.links.length > 0) this.heardOnly.delete(entry)
       else if (transportOf(entry, now) === null) {
-        this.heardOnly.delete(deviceId)
-        this.updateOnline(deviceId, entry, now)
+        this.heardOnly.delete(entry)
+        this.updateOnline(entry, now)
       }
     }
-    for (const [deviceId, entry] of this.entries) {
-      const isIdle = entry.links.length === 0 && !entry.isOnline && !entry.isDirty
-      if (isIdle && entry.contestedUntilMs <= now && entry.refusedUntilMs <= now) this.entries.delete(deviceId)
+    for (const entry of this.offline) {
+      if (this.heardLately.has(entry)) continue
+      if (entry.contestedUntilMs <= now && entry.refusedUntilMs <= now) this.drop(entry)
     }
   }
 
@@ -184,15 +198,23 @@ export class Sessions {
 
   private see(entry: Entry, now: number): void {
     entry.lastSeenAtMs = now
-    entry.isDirty = true
+    this.heardLately.add(entry)
   }
 
-  private updateOnline(deviceId: DeviceId, entry: Entry, now: number): void {
+  private updateOnline(entry: Entry, now: number): void {
+    const { deviceId } = entry
     const transport = transportOf(entry, now)
     const isOnline = transport !== null
-    if (isOnline && entry.links.length === 0) this.heardOnly.add(deviceId)
+    if (isOnline && entry.links.length === 0) this.heardOnly.add(entry)
     if (isOnline === entry.isOnline) return
     entry.isOnline = isOnline
+    if (isOnline) {
+      this.offline.delete(entry)
+      this.online.add(deviceId)
+    } else {
+      this.online.delete(deviceId)
+      this.offline.add(entry)
+    }
     for (const listener of this.listeners) listener({ deviceId, online: isOnline, transport, atMs: now })
   }
 
@@ -205,6 +227,7 @@ export class Sessions {
     const known = this.entries.get(deviceId)
     if (known !== undefined) return known
     const entry: Entry = {
+      deviceId,
       links: [],
       lastSeenAtMs: 0,
       heardAtMs: 0,
@@ -213,10 +236,15 @@ export class Sessions {
       refusedUntilMs: 0,
       contestedUntilMs: 0,
       isOnline: false,
-      isDirty: false,
     }
     this.entries.set(deviceId, entry)
+    this.offline.add(entry)
     return entry
+  }
+
+  private drop(entry: Entry): void {
+    this.offline.delete(entry)
+    this.entries.delete(entry.deviceId)
   }
 }
 
