@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MAX_DEVICE_SECRET_LENGTH, MIN_DEVICE_SECRET_LENGTH } from '../identity/device-secrets.js'
 import { DEVICE_ID_FORM, NEW_DEVICE_ID_PATTERN } from '../web/device-id-param.js'
-import { positionOut } from '../web/position-json.js'
+import { POSITION_EXAMPLE, positionOut } from '../web/position-json.js'
 import {
   bboxIn,
   booleanIn,
@@ -34,7 +34,7 @@ const EXAMPLE = {
   online: true,
   transport: 'socket',
   lastSeenAt: '2026-11-22T07:30:01.250Z',
-  position: null,
+  position: POSITION_EXAMPLE,
   createdAt: '2026-11-01T08:00:00.000Z',
 }
 
@@ -121,6 +121,7 @@ export const newDeviceOut = deviceOut
         online: false,
         transport: null,
         lastSeenAt: null,
+        position: null,
         secret: EXAMPLE_SECRET,
       },
     ],
@@ -138,8 +139,10 @@ export const deviceQueryIn = z.strictObject({
     .optional()
     .describe('Beginnings of words in id, name, plate, brand and model, in any case; all words must match'),
   online: booleanIn().describe('true: only those online; false: only those that are not'),
-  status: severalIn(z.enum(['active', 'disabled'])),
-  kind: severalIn(z.enum(['imei', 'named'])),
+  status: severalIn(z.enum(['active', 'disabled'])).describe(
+    'Those with one of these; several: repeated, or by commas',
+  ),
+  kind: severalIn(z.enum(['imei', 'named'])).describe('imei: cellular units; named: other boxes'),
   bbox: bboxIn(),
   limit: limitIn(),
   cursor: cursorIn(),

@@ -7,8 +7,8 @@ export const auditListIn = z
   .strictObject({
     by: severalIn(wordIn('[A-Za-z0-9._@-]{1,64}')).describe('Usernames, or `system`'),
     action: severalIn(wordIn('[a-z_.]{1,64}')).describe('Such as `device.create`'),
-    from: timeIn().optional().describe('Inclusive'),
-    to: timeIn().optional().describe('Exclusive'),
+    from: timeIn('Inclusive').optional(),
+    to: timeIn('Exclusive').optional(),
     limit: limitIn(),
     cursor: cursorIn(),
   })

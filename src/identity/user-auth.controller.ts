@@ -27,7 +27,8 @@ export class UserAuthController {
   @ApiOperation({
     operationId: 'loginUser',
     summary: 'Log a person in',
-    description: 'An unknown or disabled user and a wrong password are answered alike. Only refused logins count.',
+    description:
+      'The first user is `admin`; its password was printed at the first start, or is `ADMIN_PASSWORD`. An unknown or disabled user and a wrong password are answered alike. Only refused logins count against the limit.',
   })
   @Answers(200, 'An access token and a refresh token', userTokensOut, RATE_LIMIT_HEADERS)
   @Refuses(...REFUSED_BODIES, 'login_refused', 'too_many_requests')

@@ -20,7 +20,7 @@ export const userListIn = z.strictObject({ limit: limitIn(), cursor: cursorIn() 
 export const userNameParam = z
   .string()
   .regex(USER_NAME)
-  .meta({ examples: ['anna'] })
+  .meta({ description: 'Name of a user', examples: ['anna'] })
 
 export const userCreateIn = z
   .strictObject({

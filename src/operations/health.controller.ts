@@ -40,10 +40,9 @@ export class HealthController {
     description:
       'Asks every store, at most once a second. Send no traffic while it says 503: a store is away, the disk is full, or the server is stopping.',
   })
-  @Answers(200, 'Every store works', readinessOut)
-  // Its 503 tells more than a problem would: documented above the refusals, it takes the place of theirs.
-  @Answers(503, 'Something does not work, and why', readinessOut)
   @Refuses()
+  @Answers(200, 'Every store works', readinessOut)
+  @Answers(503, 'Something does not work, and why', readinessOut)
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessReport> {
     const { status, details } = await this.readiness.report()
     const isReady = status === 'ok' && !this.inFlight.isStopping

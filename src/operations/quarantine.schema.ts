@@ -6,8 +6,8 @@ export const quarantineQueryIn = z
   .strictObject({
     deviceId: severalIn(wordIn(DEVICE_ID_FORM)).describe('Ids of devices'),
     code: severalIn(wordIn('[a-z_]{1,64}')).describe('Why they were refused, such as `invalid_time`'),
-    from: timeIn().optional().describe('Inclusive, by the time of arrival'),
-    to: timeIn().optional().describe('Exclusive, by the time of arrival'),
+    from: timeIn('Inclusive, by the time of arrival').optional(),
+    to: timeIn('Exclusive, by the time of arrival').optional(),
     limit: limitIn(),
     cursor: cursorIn(),
   })

@@ -1,3 +1,5 @@
+import { NEXT_CURSOR } from '../web/schemas.js'
+
 /** What the track is answered as, for the documentation. */
 export const TRACK_ANSWERS = {
   'application/json': {
@@ -5,11 +7,7 @@ export const TRACK_ANSWERS = {
     required: ['items', 'nextCursor'],
     properties: {
       items: { type: 'array', items: { $ref: '#/components/schemas/Position' } },
-      nextCursor: {
-        type: 'string',
-        nullable: true,
-        description: 'Give it as cursor to get the next page; null: this is the last one',
-      },
+      nextCursor: { type: 'string', nullable: true, ...NEXT_CURSOR },
     },
   },
   'application/geo+json': {

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { cursorIn, isForwardRange, limitIn, timeIn } from '../web/schemas.js'
 
 const range = {
-  from: timeIn().optional().describe("Inclusive, by the unit's clock"),
-  to: timeIn().optional().describe("Exclusive, by the unit's clock"),
+  from: timeIn("Inclusive, by the unit's clock").optional(),
+  to: timeIn("Exclusive, by the unit's clock").optional(),
 }
 
 const forward = { path: ['from'], message: 'must not be after to' }

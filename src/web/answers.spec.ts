@@ -1,9 +1,14 @@
-import { Refuses } from './answers.js'
+import { z } from 'zod'
+import { Answers, Refuses } from './answers.js'
 
 class Routes {
   @Refuses('device_exists', 'token_missing', 'login_refused')
   @Refuses('idempotency_in_progress', 'idempotency_key_reused')
   create(): void {}
+
+  @Refuses()
+  @Answers(503, 'Why it does not work', z.object({ reason: z.string() }))
+  report(): void {}
 }
 
 describe('Refuses', () => {
@@ -44,5 +49,11 @@ describe('Refuses', () => {
     expect(headersOf(409)).toEqual([])
     expect(headersOf(503)).toEqual(['Retry-After'])
     expect(headersOf(401)).toEqual(['WWW-Authenticate', 'RateLimit-Limit?', 'RateLimit-Remaining?', 'RateLimit-Reset?'])
+  })
+
+  it('leaves a status alone that the route documents itself', () => {
+    const { 503: own, 500: refused } = Reflect.getMetadata('swagger/apiResponse', Routes.prototype.report)
+    expect([own.description, own.headers]).toEqual(['Why it does not work', undefined])
+    expect(refused.description).toBe('`internal` Something went wrong on the server')
   })
 })

@@ -26,10 +26,15 @@ export const REFUSED_BODIES = ['invalid_request', 'unsupported_media_type', 'bod
 /** Where @nestjs/swagger keeps a route's responses, by status. */
 const RESPONSES = 'swagger/apiResponse'
 const REFUSED = 'milepost:refused'
+const PROBLEM = 'application/problem+json'
+
+interface Documented {
+  readonly content?: Readonly<Record<string, unknown>>
+}
 
 /**
  * Documents the codes that a route refuses with, one response per status. Several on one route add up, such as its own and those
- * that come with its access.
+ * that come with its access. What the route answers a status with otherwise, documented below this, stays.
  */
 export function Refuses(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
   return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor) => {
@@ -37,8 +42,9 @@ export function Refuses(...codes: ErrorCode[]): MethodDecorator & ClassDecorator
     const before = (Reflect.getMetadata(REFUSED, subject) as ErrorCode[] | undefined) ?? []
     const all = [...new Set([...before, ...codes, ...EVERYWHERE])]
     Reflect.defineMetadata(REFUSED, all, subject)
-    const responses = Reflect.getMetadata(RESPONSES, subject) as Record<number, unknown> | undefined
-    Reflect.defineMetadata(RESPONSES, { ...responses, ...refusalsOf(all) }, subject)
+    const responses = (Reflect.getMetadata(RESPONSES, subject) as Record<number, Documented> | undefined) ?? {}
+    const own = Object.entries(responses).filter(([, { content }]) => content?.[PROBLEM] === undefined)
+    Reflect.defineMetadata(RESPONSES, { ...refusalsOf(all), ...Object.fromEntries(own) }, subject)
   }
 }
 
@@ -54,7 +60,7 @@ function refusal(codes: readonly ErrorCode[]) {
     description: codes.map((code) => `\`${code}\` ${ERROR_CATALOGUE[code].title}`).join('; '),
     headers: headersOf([...new Set(codes.flatMap(headersOfCode))]),
     content: {
-      'application/problem+json': {
+      [PROBLEM]: {
         schema: { $ref: '#/components/schemas/Problem' },
         examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
       },

@@ -7,10 +7,13 @@ import { problemSchema } from './problem.js'
 const DESCRIPTION = `Fleet telematics: trucks' units send positions, dispatchers watch and command them.
 
 **Two kinds of bearer token.** Units log in at \`POST /api/v1/auth/device\` and use the *device* token; people log in at
-\`POST /api/v1/auth/login\` and use the *user* token. A token of one kind is refused everywhere the other is expected.
+\`POST /api/v1/auth/login\` and use the *user* token. A token of one kind is refused everywhere the other is expected. To try calls
+out here, put the \`accessToken\` into *Authorize*.
 
-**Errors** are RFC 9457 problem details with a stable \`code\`. **Lists** answer \`{items, nextCursor}\`; give \`nextCursor\` back as
-\`cursor\`. **Times** go out as ISO 8601 UTC with milliseconds and come in with any offset, or as epoch milliseconds.
+**Errors** are RFC 9457 problem details with a stable \`code\`; a method that a path does not have is answered 405
+\`method_not_allowed\` with \`Allow\`. **Lists** answer \`{items, nextCursor}\`; give \`nextCursor\` back as \`cursor\`. A filter that takes
+several values takes them repeated or separated by commas; query parameters that are not named here are refused. **Times** go out as
+ISO 8601 UTC with milliseconds and come in with any offset, or as epoch milliseconds.
 
 Socket events (units on the default namespace, users on \`/live\`) are described in \`docs/device-guide.md\`.`
 
@@ -31,7 +34,13 @@ export function setUpOpenApi(app: NestFastifyApplication): void {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
     customSiteTitle: 'Milepost API',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+    swaggerOptions: {
+      persistAuthorization: true,
+      displayRequestDuration: true,
+      // An operation opens at its own address, and the list of schemas waits below until somebody asks for it.
+      deepLinking: true,
+      defaultModelsExpandDepth: 0,
+    },
   })
 }
 

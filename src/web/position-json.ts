@@ -3,6 +3,19 @@ import type { Position } from '../model/position.js'
 import { formatTime } from '../model/time.js'
 import { timeOut } from './schemas.js'
 
+export const POSITION_EXAMPLE = {
+  time: '2026-11-22T07:30:00.000Z',
+  latitude: 48.1635066,
+  longitude: 11.5643883,
+  altitude: 519,
+  speed: 42.5,
+  heading: 271,
+  accuracy: 3,
+  satellites: 11,
+  hasFix: true,
+  attributes: { ignition: true },
+}
+
 /** A position as every answer and live event carries it; km/h, metres, degrees. */
 export const positionOut = z
   .object({
@@ -19,20 +32,7 @@ export const positionOut = z
   })
   .meta({
     id: 'Position',
-    examples: [
-      {
-        time: '2026-11-22T07:30:00.000Z',
-        latitude: 48.1635066,
-        longitude: 11.5643883,
-        altitude: 519,
-        speed: 42.5,
-        heading: 271,
-        accuracy: 3,
-        satellites: 11,
-        hasFix: true,
-        attributes: { ignition: true },
-      },
-    ],
+    examples: [POSITION_EXAMPLE],
   })
 
 export type PositionJson = z.output<typeof positionOut>

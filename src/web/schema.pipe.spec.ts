@@ -10,7 +10,7 @@ const query = z.strictObject({
   limit: limitIn(),
   online: booleanIn(),
   type: severalIn(z.string()),
-  from: timeIn().optional(),
+  from: timeIn('Inclusive').optional(),
   bbox: bboxIn(),
 })
 

@@ -105,11 +105,13 @@ describe('cursorIn', () => {
 describe('times', () => {
   it('come as text in a query and as text or number in a body', () => {
     const moment = Date.UTC(2026, 10, 22, 7, 30)
-    expect([timeIn().parse('2026-11-22T08:30:00+01:00'), timeIn().parse(String(moment))]).toEqual([moment, moment])
-    expect([isTaken(timeIn(), moment), timeInBody().parse(moment), isTaken(timeInBody(), 8.64e15 + 1)]).toEqual([
-      false,
-      moment,
-      false,
-    ])
+    expect([timeIn('Inclusive').parse('2026-11-22T08:30:00+01:00'), timeIn('Inclusive').parse(String(moment))]).toEqual(
+      [moment, moment],
+    )
+    expect([
+      isTaken(timeIn('Inclusive'), moment),
+      timeInBody().parse(moment),
+      isTaken(timeInBody(), 8.64e15 + 1),
+    ]).toEqual([false, moment, false])
   })
 })

@@ -27,6 +27,7 @@ function charactersOf(text: string): number {
   return characters
 }
 
+const TIME_EXAMPLE = '2026-11-22T08:30:00+01:00'
 const TIME_WORDS = 'ISO 8601 with a time and an offset, or epoch milliseconds'
 
 const toMoment = (value: string | number, context: z.RefinementCtx): number => {
@@ -36,9 +37,15 @@ const toMoment = (value: string | number, context: z.RefinementCtx): number => {
   return z.NEVER
 }
 
-/** A moment in a query; becomes epoch milliseconds. */
-export const timeIn = () =>
-  z.string().meta({ pattern: TIME_PATTERN }).transform(toMoment).meta({ description: TIME_WORDS })
+/** A moment in a query; becomes epoch milliseconds. @param what it is for, in words */
+export const timeIn = (what: string) =>
+  z
+    .string()
+    .meta({ pattern: TIME_PATTERN })
+    .transform(toMoment)
+    .meta({
+      description: `${what}. ISO 8601 with a time and an offset, such as \`${TIME_EXAMPLE}\`, or epoch milliseconds`,
+    })
 
 /** A moment in a JSON body; becomes epoch milliseconds. */
 export const timeInBody = () =>
@@ -149,11 +156,17 @@ export const bboxIn = () =>
         'minLon,minLat,maxLon,maxLat in degrees, such as `11.3,48.0,11.8,48.3`; minLon > maxLon crosses 180°',
     })
 
+/** What the documentation says of `nextCursor`. */
+export const NEXT_CURSOR = {
+  description: 'Give it as `cursor` to get the next page; null: this is the last one',
+  example: 'WyJ0cmFjayIsWzE3OTUzMzI2MDAwMDAsMF1d',
+}
+
 /** A list's answer. */
 export const pageOut = <T extends z.ZodType>(item: T) =>
   z.object({
     items: z.array(item),
-    nextCursor: z.string().nullable().describe('Give it as cursor to get the next page; null: this is the last one'),
+    nextCursor: z.string().nullable().meta(NEXT_CURSOR),
   })
 
 /** Refuses `from` after `to`. */
