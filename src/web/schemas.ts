@@ -99,15 +99,12 @@ export const cursorIn = () =>
 export const severalIn = <T extends z.ZodType<unknown, string>>(one: T) =>
   z
     .preprocess(
-      (value) => (value === undefined ? undefined : [value].flat().flatMap(partsOf)),
+      (value) => (value === undefined ? undefined : value === '' ? [] : [value].flat().flatMap(partsOf)),
       z.array(one).max(500, 'at most 500 values').optional(),
     )
     .meta({ [ALLOWS_EMPTY]: true })
 
-function partsOf(value: unknown): unknown[] {
-  if (typeof value !== 'string') return [value]
-  return value === '' ? [] : value.split(',')
-}
+const partsOf = (value: unknown): unknown[] => (typeof value === 'string' ? value.split(',') : [value])
 
 /**
  * One of {@link severalIn}'s texts.
