@@ -1,9 +1,9 @@
-/** Installs and builds when needed, so that each command works from a clean clone. */
+/** Installs and builds when needed, so that each command works from a clean clone. `node scripts/prepare.mjs` does only that. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 const at = (...parts) => path.join(root, ...parts)
@@ -81,3 +81,5 @@ function run(command, parameters) {
 function say(text, { quiet = false }) {
   if (!quiet) process.stderr.write(`${text}\n`)
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) prepare()
