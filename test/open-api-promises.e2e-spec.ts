@@ -1,3 +1,4 @@
+import { createOpenApi } from '../src/web/open-api.js'
 import type { Answer } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { removeTemporaryDirectories } from './support/temporary-directory.js'
@@ -7,6 +8,7 @@ interface Content {
 }
 interface Operation {
   readonly operationId: string
+  readonly description: string
   readonly tags: string[]
   readonly security?: Array<Record<string, unknown>>
   readonly parameters?: Array<{ in: string; name: string; description?: string; schema: { example?: unknown } }>
@@ -122,6 +124,22 @@ describe('the documented API', () => {
         ])
       }
     }
+  })
+
+  it('says which role each route for people needs', () => {
+    const roleOf = (operationId: string) => /Needs the role `(\w+)`/.exec(named(operationId).description)?.[1]
+    expect(['getMe', 'listDevices', 'createDevice', 'listAudit', 'sendLocations', 'loginUser'].map(roleOf)).toEqual([
+      'viewer',
+      'viewer',
+      'admin',
+      'admin',
+      undefined,
+      undefined,
+    ])
+  })
+
+  it('is the same however often it is made', () => {
+    expect(JSON.parse(JSON.stringify(createOpenApi(running.app)))).toEqual(document)
   })
 
   it('names the headers that a client can act on', () => {

@@ -1,9 +1,10 @@
 import { applyDecorators, createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common'
-import { ApiBearerAuth } from '@nestjs/swagger'
+import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import type { DeviceId } from '../model/device-id.js'
 import type { Role } from '../storage/sql/user-records.js'
 import { Refuses } from '../web/answers.js'
+import { ROLE_EXTENSION } from '../web/complete-document.js'
 
 /** Who a request comes from, as its token proved. */
 export type Caller =
@@ -36,6 +37,7 @@ export const ForUsers = (role: Role) =>
   applyDecorators(
     SetMetadata(ACCESS, role satisfies Access),
     ApiBearerAuth('user'),
+    ApiExtension(ROLE_EXTENSION, role),
     Refuses('token_missing', 'token_invalid', 'token_expired', ...(role === 'viewer' ? [] : (['forbidden'] as const))),
   )
 

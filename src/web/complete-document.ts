@@ -9,6 +9,9 @@ type Operation = NonNullable<PathItem['get']>
 type Parameter = Extract<NonNullable<Operation['parameters']>[number], { in: unknown }>
 type Response = Extract<NonNullable<Operation['responses'][string]>, { description: unknown }>
 
+/** Where a route's documentation keeps the lowest role that may call it. */
+export const ROLE_EXTENSION = 'x-role'
+
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const
 
 /** Adds what the decorators of routes cannot say or would each have to repeat, and leaves out what tells nobody anything. */
@@ -24,6 +27,7 @@ function complete(operation: Operation): void {
   for (const parameter of parameters) liftFromSchema(parameter)
   if (parameters.some((parameter) => parameter.in === 'query')) operation.responses['431'] = TOO_LONG
   if (parameters.some(({ name }) => name === 'Idempotency-Key')) tellReplays(operation)
+  tellRole(operation)
 }
 
 /** What is said of a parameter stands in its schema too, or only there. */
@@ -36,6 +40,12 @@ function liftFromSchema(parameter: Parameter): void {
   parameter.schema = schema
   if (description !== undefined) parameter.description ??= description
   if (allowsEmpty === true) parameter.allowEmptyValue = true
+}
+
+function tellRole(operation: Operation & { [ROLE_EXTENSION]?: string }): void {
+  const role = operation[ROLE_EXTENSION]
+  if (role === undefined) return
+  operation.description = `${operation.description ?? ''}\n\nNeeds the role \`${role}\`${role === 'admin' ? '' : ' or a higher one'}.`
 }
 
 function tellReplays({ responses }: Operation): void {
