@@ -3,13 +3,13 @@ import { limitedParser, TOO_LARGE } from './limited-parser.js'
 
 const LIMIT = 100
 
-function decode(text: string): Packet {
+function decode(...parts: readonly unknown[]): Packet {
   const decoder: Decoder = new (limitedParser(LIMIT).Decoder)()
   let packet: Packet | undefined
   decoder.on('decoded', (decoded: Packet) => {
     packet = decoded
   })
-  decoder.add(text)
+  for (const part of parts) decoder.add(part)
   return packet as Packet
 }
 
@@ -38,7 +38,26 @@ describe('limitedParser', () => {
     expect(decode(text('€'.repeat(room))).data[1]).toBe(TOO_LARGE)
   })
 
+  it('counts what comes as binary attachments, too, and holds nothing of what is over the limit', () => {
+    const half = Buffer.alloc(LIMIT / 2, 1)
+    const text = '52-9["location",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    expect(decode(text, half, half).data).toEqual(['location', half, half])
+    const packet = decode(text, half, Buffer.alloc(LIMIT / 2 + 1))
+    expect({ ...packet }).toMatchObject({ type: 2, nsp: '/', id: 9, data: ['location', TOO_LARGE] })
+    expect(packet.data).toHaveLength(2)
+    expect(decode(text, Buffer.alloc(LIMIT + 1), half).data).toEqual(['location', TOO_LARGE])
+  })
+
+  it('counts each event for itself', () => {
+    const text = '51-9["location",{"_placeholder":true,"num":0}]'
+    const full = Buffer.alloc(LIMIT)
+    expect(decode(text, full, text, full).data).toEqual(['location', full])
+    expect(decode(text, Buffer.alloc(LIMIT + 1), '21["e",1]').data).toEqual(['e', 1])
+  })
+
   it('throws on an oversized packet that is no event', () => {
     expect(() => decode(`3${'1'.repeat(LIMIT)}["x"]`)).toThrow('no event')
+    const answer = '61-9[{"_placeholder":true,"num":0}]'
+    expect(() => decode(answer, Buffer.alloc(LIMIT + 1))).toThrow('no event')
   })
 })

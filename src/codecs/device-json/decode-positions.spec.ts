@@ -128,6 +128,13 @@ describe('decodePositions', () => {
       expect(decodePositions(body, 'd1', RECEIVED)).toBe('invalid_request')
   })
 
+  it('takes no binary value for an object', () => {
+    expect(decodePositions(Buffer.from('{}'), 'd1', RECEIVED)).toBe('invalid_request')
+    expect(decodeOne({ ...FIX, attributes: Buffer.from('x') })?.refusal?.code).toBe('invalid_field')
+    const records = decodePositions([new Uint8Array(2)], 'd1', RECEIVED)
+    expect(records).toEqual([{ refusal: { code: 'invalid_field', message: 'must be an object' } }])
+  })
+
   it('keeps a hostile key as data', () => {
     const fields = JSON.parse(`{"time":"${FIX.time}","latitude":1,"longitude":1,"attributes":{"__proto__":5}}`)
     const attributes = decodeOne(fields)?.position?.attributes

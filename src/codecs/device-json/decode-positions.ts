@@ -102,8 +102,9 @@ function decodeAttributes(value: unknown): { value: Attributes | null } | (Decod
   return { value: value as Attributes }
 }
 
+/** Sockets also bring binary values, which are objects but no JSON. */
 function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
 }
 
 function isAttributeValue(value: unknown): boolean {
