@@ -35,7 +35,7 @@ export class DeviceAuthController {
       'Send `imei`, or `deviceId` for a box that has none, and `secret` if the device has one. An unknown or disabled device and a missing or wrong secret are all answered alike. Only refused logins count against the limit.',
   })
   @Answers(200, 'A device token', deviceTokenOut, RATE_LIMIT_HEADERS)
-  @Refuses(...REFUSED_BODIES, 'invalid_imei', 'login_refused', 'too_many_requests')
+  @Refuses(...REFUSED_BODIES, 'invalid_imei', 'login_refused', 'too_many_requests', 'disk_full')
   async login(
     @Body({ schema: deviceLoginIn }) body: z.output<typeof deviceLoginIn>,
     @Req() request: FastifyRequest,

@@ -3,8 +3,10 @@ import { openTestRecords, type TestRecords, testDevice } from '../../test/suppor
 import { parseConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
+import { DiskGuard } from '../storage/disk-guard.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import { DeviceDirectory } from './device-directory.js'
+import { DeviceEnrolment } from './device-enrolment.js'
 import { DeviceLogin } from './device-login.js'
 import { hashDeviceSecret } from './device-secrets.js'
 import { EnvironmentKeys } from './key-source.js'
@@ -41,13 +43,15 @@ describe('DeviceLogin', () => {
 
   afterEach(() => jest.restoreAllMocks())
 
-  function open(environment: Record<string, string> = {}): DeviceLogin {
+  function open(environment: Record<string, string> = {}, isFull = false): DeviceLogin {
     const config = parseConfig(environment)
     const addresses = new DeviceAddresses(records.devices)
     const limits = new LoginLimits(config.LOGIN_FAILURES_PER_MINUTE, addresses)
     const gate = new DeviceGate('device', limits, addresses, new RefusalPace(PACE_MS), metrics)
     const issuer = new TokenIssuer(keys, { deviceS: config.DEVICE_TOKEN_TTL_S, userS: config.USER_TOKEN_TTL_S })
-    return new DeviceLogin(config, directory, records.devices, gate, issuer)
+    const disk = new DiskGuard('.', 0, metrics)
+    if (isFull) jest.spyOn(disk, 'isFull', 'get').mockReturnValue(true)
+    return new DeviceLogin(directory, new DeviceEnrolment(config, records.devices, disk), gate, issuer)
   }
 
   async function store(changes: Partial<DeviceRecord> = {}): Promise<string> {
@@ -95,6 +99,14 @@ describe('DeviceLogin', () => {
     expect(await records.devices.find('356307042441013')).toMatchObject({ kind: 'imei', secretHash: null })
     expect(await outcomeOf(isOpen.login(from('some-box', SECRET)))).toBe('login_refused')
     expect(await records.devices.find('some-box')).toBeUndefined()
+  })
+
+  it('registers nobody while the disk is full, but lets in those who are', async () => {
+    const deviceId = await store()
+    const login = open({ DEVICE_ENROLMENT: 'open' }, true)
+    expect(await outcomeOf(login.login(from('353451234567897')))).toBe('disk_full')
+    expect(await records.devices.find('353451234567897')).toBeUndefined()
+    expect(await outcomeOf(login.login(from(deviceId)))).toBe(864_000)
   })
 
   it('registers a unit once when it logs in many times at once', async () => {

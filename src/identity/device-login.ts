@@ -1,9 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common'
-import { AppConfig } from '../config/app-config.js'
-import { type DeviceId, deviceKindOf } from '../model/device-id.js'
-import { DeviceRecords } from '../storage/sql/device-records.js'
+import { Injectable } from '@nestjs/common'
+import type { DeviceId } from '../model/device-id.js'
 import { DeviceDirectory, type DeviceIdentity } from './device-directory.js'
-import { isDeviceSecret, newGeneration } from './device-secrets.js'
+import { DeviceEnrolment } from './device-enrolment.js'
+import { isDeviceSecret } from './device-secrets.js'
 import { DeviceGate } from './login-gate.js'
 import { type IssuedToken, TokenIssuer } from './tokens.js'
 
@@ -18,17 +17,14 @@ export interface DeviceLoginRequest {
 /** Lets units in. Unknown, disabled, missing and wrong secret cannot be told apart from outside. */
 @Injectable()
 export class DeviceLogin {
-  private readonly logger = new Logger('login')
-
   constructor(
-    private readonly config: AppConfig,
     private readonly directory: DeviceDirectory,
-    private readonly records: DeviceRecords,
+    private readonly enrolment: DeviceEnrolment,
     private readonly gate: DeviceGate,
     private readonly issuer: TokenIssuer,
   ) {}
 
-  /** @throws AppError `login_refused` | `too_many_requests` | `store_unavailable` */
+  /** @throws AppError `login_refused` | `too_many_requests` | `store_unavailable` | `disk_full` */
   async login({ deviceId, secret, address }: DeviceLoginRequest): Promise<IssuedToken> {
     const entrance = await this.gate.enter({ id: deviceId, address })
     const device = await this.findAdmissible(deviceId, secret)
@@ -46,17 +42,10 @@ export class DeviceLogin {
     if (isAdmissible(remembered, secret)) return remembered
     const stored = await this.directory.reload(deviceId)
     if (isAdmissible(stored, secret)) return stored
-    return stored === undefined ? this.enrol(deviceId) : undefined
-  }
-
-  private async enrol(deviceId: DeviceId): Promise<DeviceIdentity | undefined> {
-    const { DEVICE_ENROLMENT, IMEI_CHECK } = this.config
-    if (DEVICE_ENROLMENT !== 'open' || deviceKindOf(deviceId, IMEI_CHECK) !== 'imei') return undefined
-    const isNew = await this.records.insert(newcomer(deviceId))
-    if (isNew) this.logger.log({ event: 'device_enrolled', deviceId })
+    if (stored !== undefined || !(await this.enrolment.enrol(deviceId))) return undefined
     this.directory.invalidate(deviceId)
-    const device = await this.directory.find(deviceId)
-    return isAdmissible(device, undefined) ? device : undefined
+    const enrolled = await this.directory.find(deviceId)
+    return isAdmissible(enrolled, undefined) ? enrolled : undefined
   }
 }
 
@@ -65,24 +54,4 @@ function isAdmissible(device: DeviceIdentity | undefined, secret: string | undef
   const isRight = isDeviceSecret(secret ?? '', device?.secretHash ?? null)
   if (device === undefined || device.status !== 'active') return false
   return device.secretHash === null ? device.kind === 'imei' : isRight
-}
-
-function newcomer(deviceId: DeviceId): Parameters<DeviceRecords['insert']>[0] {
-  return {
-    deviceId,
-    kind: 'imei',
-    name: null,
-    plate: null,
-    brand: null,
-    model: null,
-    protocol: null,
-    status: 'active',
-    secretHash: null,
-    trackerAllowed: false,
-    trackerSack: false,
-    commandPassword: null,
-    generation: newGeneration(),
-    createdAtMs: Date.now(),
-    lastSeenAtMs: null,
-  }
 }

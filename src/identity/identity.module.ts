@@ -11,6 +11,7 @@ import { AuditController } from './audit.controller.js'
 import { AuditLog } from './audit-log.js'
 import { DeviceAuthController } from './device-auth.controller.js'
 import { DeviceDirectory } from './device-directory.js'
+import { DeviceEnrolment } from './device-enrolment.js'
 import { DeviceLogin } from './device-login.js'
 import { FirstAdmin } from './first-admin.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
@@ -97,6 +98,7 @@ const logins: Provider[] = [
     },
   },
   { provide: PasswordHasher, useFactory: () => PasswordHasher.create() },
+  DeviceEnrolment,
   DeviceLogin,
   UserDoor,
   UserLogin,

@@ -8,6 +8,7 @@ import { hashDeviceSecret } from '../../src/identity/device-secrets.js'
 import { FirstAdmin } from '../../src/identity/first-admin.js'
 import { IdentityModule } from '../../src/identity/identity.module.js'
 import { MetricsModule } from '../../src/metrics/metrics.module.js'
+import { DiskGuardModule } from '../../src/storage/disk-guard.module.js'
 import { AuditRecords } from '../../src/storage/sql/audit-records.js'
 import { type DeviceRecord, DeviceRecords } from '../../src/storage/sql/device-records.js'
 import { IdempotencyRecords } from '../../src/storage/sql/idempotency-records.js'
@@ -129,7 +130,14 @@ export class IdentityApp {
     const base = { DATA_DIR: this.directory, ADMIN_PASSWORD, LOGIN_FAILURES_PER_MINUTE: '0' }
     const config = parseConfig({ ...base, ...environment })
     const module = await Test.createTestingModule({
-      imports: [ConfigModule.of(config), MetricsModule, portsModule(this.records), WebModule, IdentityModule],
+      imports: [
+        ConfigModule.of(config),
+        MetricsModule,
+        DiskGuardModule,
+        portsModule(this.records),
+        WebModule,
+        IdentityModule,
+      ],
       controllers,
     }).compile()
     this.app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter())
