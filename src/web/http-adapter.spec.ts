@@ -109,6 +109,25 @@ describe('createHttpAdapter', () => {
     expect(await answer.json()).toEqual({ name })
   })
 
+  it('answers a path that is not well encoded, or has an endless part, as a problem', async () => {
+    await start()
+    const answerTo = async (path: string) => {
+      const answer = await fetch(`${url}${path}`)
+      const { status, code, instance } = (await answer.json()) as Record<string, unknown>
+      return [answer.status, answer.headers.get('content-type'), status, code, instance]
+    }
+    const type = 'application/problem+json; charset=utf-8'
+    expect(await answerTo('/echo/names/%E0%A4%A?a=1')).toEqual([
+      400,
+      type,
+      400,
+      'invalid_request',
+      '/echo/names/%E0%A4%A',
+    ])
+    const endless = `/echo/names/${'x'.repeat(1001)}`
+    expect(await answerTo(endless)).toEqual([404, type, 404, 'not_found', endless])
+  })
+
   it('refuses a body over 1 MiB', async () => {
     await start()
     const post = async (characters: number) => {

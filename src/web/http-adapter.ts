@@ -2,11 +2,12 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { NestApplicationOptions } from '@nestjs/common'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import { allowedOrigins, EXPOSED_HEADERS } from './cors.js'
 import { drain } from './drain.js'
-import { toProblem } from './problem.js'
+import { sendProblem, toProblem } from './problem.js'
 import { securityHeadersOf } from './security-headers.js'
 
 /** Largest body that is read into memory. */
@@ -47,6 +48,7 @@ export function createHttpAdapter(config: AppConfig): FastifyAdapter {
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
     http: { headersTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: LOOK_AT_CONNECTIONS_EVERY_MS },
     clientErrorHandler: refuseBrokenRequest,
+    frameworkErrors: refuseBrokenPath,
   })
   adapter.registerSecurityHook(
     (request: { url: string }, response: { setHeader(name: string, value: string): void }) => {
@@ -73,6 +75,17 @@ export function registerCors(app: NestFastifyApplication, config: AppConfig): vo
     maxAge: PREFLIGHT_GOOD_FOR_S,
     credentials: false,
   })
+}
+
+/** Answers a path that is not well encoded, or has a part so long that nothing can be of that name; no route is found for either. */
+function refuseBrokenPath(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
+  const refusal = isTooLong
+    ? new AppError('not_found', 'There is nothing at this path')
+    : new AppError('invalid_request', 'The path is not well encoded')
+  // The hooks have not run for such a request.
+  void reply.headers(securityHeadersOf(request.url))
+  sendProblem(reply, refusal, request.url.split('?', 1)[0])
 }
 
 /** Answers what is not even an HTTP request, or does not come to an end, and closes the connection. */
