@@ -100,6 +100,14 @@ describe('IdempotencyInterceptor', () => {
     expect(made).toEqual([{ a: 1 }])
   })
 
+  it('refuses a body that is nested too deep to be compared', async () => {
+    const body = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+    const headers = { 'idempotency-key': key, 'content-type': 'application/json' }
+    const { status, json } = await identity.call('POST', '/things', { body, token, headers })
+    expect([status, json.code]).toEqual([400, 'invalid_request'])
+    expect(made).toEqual([])
+  })
+
   it('tells users, paths and keys apart', async () => {
     await post({ a: 1 })
     await post({ a: 1 }, '/things', await identity.addUser('anna', 'viewer'))

@@ -153,6 +153,12 @@ function headersOf(reply: FastifyReply): Record<string, string> {
   )
 }
 
+/** @throws AppError `invalid_request`: nested deeper than it can be written down, which no route takes */
 function textOf(body: unknown): string {
-  return typeof body === 'string' ? body : (JSON.stringify(body) ?? '')
+  if (typeof body === 'string') return body
+  try {
+    return JSON.stringify(body) ?? ''
+  } catch (error) {
+    throw new AppError('invalid_request', 'The body is nested too deep', { cause: error })
+  }
 }
