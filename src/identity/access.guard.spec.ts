@@ -70,9 +70,10 @@ describe('AccessGuard', () => {
     expect(await outcome('device')).toEqual([401, 'token_missing', 'Bearer'])
     expect(await outcome('viewer')).toEqual([401, 'token_missing', 'Bearer'])
     expect(await outcome('viewer', { authorization: 'Basic YQ==' })).toEqual([401, 'token_missing', 'Bearer'])
-    expect(await outcome('viewer', bearer('rubbish'))).toEqual([401, 'token_invalid', 'Bearer'])
-    expect(await outcome('device', bearer(user))).toEqual([401, 'token_invalid', 'Bearer'])
-    expect(await outcome('viewer', bearer(device))).toEqual([401, 'token_invalid', 'Bearer'])
+    const invalid = [401, 'token_invalid', 'Bearer error="invalid_token"']
+    expect(await outcome('viewer', bearer('rubbish'))).toEqual(invalid)
+    expect(await outcome('device', bearer(user))).toEqual(invalid)
+    expect(await outcome('viewer', bearer(device))).toEqual(invalid)
     expect(await outcome('device', bearer(device))).toEqual([200, { deviceId: IMEI }, undefined])
     expect(await outcome('viewer', bearer(user))).toEqual([200, { username: 'admin', role: 'admin' }, undefined])
     expect(await outcome('viewer', { authorization: `bearer ${user}` })).toHaveProperty('0', 200)

@@ -77,8 +77,9 @@ export const userTokensOut = z
     ],
   })
 
+// Wide enough for a token of another kind, which is refused as such.
 export const refreshIn = z
-  .strictObject({ refreshToken: textIn(1, 200) })
+  .strictObject({ refreshToken: textIn(1, 4096) })
   .meta({ id: 'Refresh', examples: [{ refreshToken: REFRESH_TOKEN }] })
 
 export const passwordChangeIn = z

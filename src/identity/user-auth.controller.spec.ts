@@ -34,8 +34,10 @@ describe('/auth of people', () => {
       const after = await identity.call('GET', `${AUTH}/me`, { token })
       expect([after.status, after.json.code]).toEqual([401, 'token_invalid'])
     }
-    const again = await post('refresh', { refreshToken: refreshed.json.refreshToken })
-    expect([again.status, again.json.code]).toEqual([401, 'token_invalid'])
+    for (const refreshToken of [refreshed.json.refreshToken, json.accessToken]) {
+      const again = await post('refresh', { refreshToken })
+      expect([again.status, again.json.code]).toEqual([401, 'token_invalid'])
+    }
   })
 
   it('answers a wrong password and an unknown user alike', async () => {

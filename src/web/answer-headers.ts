@@ -38,7 +38,11 @@ export const ANSWER_HEADERS = {
     required: true,
     schema: { type: 'integer', minimum: 1 },
   },
-  'WWW-Authenticate': { description: 'RFC 6750', required: true, schema: { type: 'string', enum: ['Bearer'] } },
+  'WWW-Authenticate': {
+    description: 'RFC 6750',
+    required: true,
+    schema: { type: 'string', enum: ['Bearer', 'Bearer error="invalid_token"'] },
+  },
 } as const satisfies Record<string, AnswerHeader>
 
 export type AnswerHeaderName = keyof typeof ANSWER_HEADERS

@@ -41,9 +41,14 @@ const RETRY_AFTER_MS = 5000
 export function sendProblem(reply: FastifyReply, error: AppError, instance?: string): void {
   const retryAfterMs = error.retryAfterMs ?? (RETRY_STATUSES.includes(error.status) ? RETRY_AFTER_MS : undefined)
   if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))))
-  if (error.status === 401) reply.header('www-authenticate', 'Bearer')
+  if (error.status === 401) reply.header('www-authenticate', challengeOf(error.code))
   void reply
     .status(error.status)
     .type('application/problem+json; charset=utf-8')
     .send(JSON.stringify(toProblem(error, instance)))
+}
+
+/** RFC 6750, 3: clients that know no more than that renew a token when it is said to be invalid. */
+function challengeOf(code: ErrorCode): string {
+  return code === 'token_invalid' || code === 'token_expired' ? 'Bearer error="invalid_token"' : 'Bearer'
 }
