@@ -220,6 +220,30 @@ describe('the device socket', () => {
     expect(listeners).toEqual(Array(20).fill(listeners[0]))
   })
 
+  it('cuts a unit that sends and never reads, before much waits for it', async () => {
+    await start({ DEVICE_EVENTS_PER_SECOND: '0' })
+    const token = await running.api.loginDevice(IMEI)
+    const socket = new WebSocket(`${running.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+    const isJoined = new Promise((resolve) => {
+      socket.on('message', (data: unknown) => {
+        if (String(data).startsWith('0')) socket.send(`40${JSON.stringify({ token })}`)
+        else resolve(undefined)
+      })
+    })
+    await isJoined
+    socket.pause()
+    const nothingGood = JSON.stringify(['location', Array(1000).fill(0)])
+    const { clients } = running.app.get(SocketServer).io.engine as unknown as { clients: Record<string, unknown> }
+    let sent = 0
+    while (Object.keys(clients).length > 0 && sent < 1000) {
+      socket.send(`42${++sent}${nothingGood}`)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    socket.terminate()
+    // 8 MiB of answers, and what the operating system holds on both sides.
+    expect(sent).toBeLessThan(500)
+  })
+
   it('renews a token on the open link, refuses one of another device, and ends the link when the token does', async () => {
     await start({ DEVICE_TOKEN_TTL_S: '60' })
     const socket = await connect(await running.api.loginDevice(IMEI))

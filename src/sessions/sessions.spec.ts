@@ -176,6 +176,20 @@ describe('Sessions', () => {
     expect(two.closed).toEqual(['shutting_down'])
   })
 
+  it('ends one link and counts it once', async () => {
+    const metrics = new Metrics()
+    const sessions = new Sessions(metrics)
+    const [one, other] = [link('d1'), link('d1')]
+    for (const { one: opened } of [one, other]) sessions.open(opened, false)
+    sessions.end(one.one, 'token_expired')
+    sessions.closed(one.one)
+    sessions.end(one.one, 'token_expired')
+    expect([one.closed, other.closed]).toEqual([['token_expired'], []])
+    expect(await metrics.registry.getSingleMetricAsString('milepost_links_closed_total')).toContain(
+      'milepost_links_closed_total{code="token_expired"} 1',
+    )
+  })
+
   it('forgets a deleted device, and tells that it went', () => {
     const { sessions, changes } = build()
     sessions.heardWithoutLink('d1', 'http')

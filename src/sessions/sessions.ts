@@ -129,6 +129,11 @@ export class Sessions {
     return this.online.list(limit, after)
   }
 
+  /** Ends one link, unless it has ended. */
+  end(link: Link, code: ClosingCode): void {
+    if (this.entries.get(link.deviceId)?.links.includes(link)) this.closeLink(link, code)
+  }
+
   /** Ends all links of a device. */
   endLinks(deviceId: DeviceId, code: ClosingCode): void {
     for (const link of this.entries.get(deviceId)?.links.slice() ?? []) this.closeLink(link, code)

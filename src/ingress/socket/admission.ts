@@ -37,7 +37,7 @@ export class Admission {
     const { deviceId, expiresAtMs } = await within(this.verifier.verifyDevice(token, 'login_refused'), ADMIT_WITHIN_MS)
     if (socket.conn.readyState !== 'open')
       throw new AppError('token_invalid', 'The connection ended during the handshake')
-    const link: SocketLink = new SocketLink(socket, deviceId, () => link.close('token_expired'))
+    const link: SocketLink = new SocketLink(socket, deviceId, () => this.sessions.end(link, 'token_expired'))
     if (!this.sessions.open(link, true)) {
       throw new AppError('too_many_requests', 'Several units use this identity', { retryAfterMs: CONTESTED_RETRY_MS })
     }

@@ -53,6 +53,11 @@ export class DeviceEvents {
     return handler(payload, unit)
   }
 
+  /** Ends the link of a unit that sends more than it may. */
+  endFlood({ link }: Unit): void {
+    this.sessions.end(link, 'too_many_requests')
+  }
+
   private takeLocation(payload: unknown, { link }: Unit): Promise<unknown> {
     return this.intake.take(payload, link.deviceId, 'socket').then(encodeLocationAnswer)
   }
@@ -85,7 +90,7 @@ export class DeviceEvents {
       unit.floodedEvents = 0
     }
     unit.floodedEvents += 1
-    if (unit.floodedEvents > FLOOD_EVENTS) unit.link.close('too_many_requests')
+    if (unit.floodedEvents > FLOOD_EVENTS) this.endFlood(unit)
     throw new AppError('too_many_requests', 'Too many events of this device', { retryAfterMs: allowance.retryAfterMs })
   }
 }

@@ -6,11 +6,10 @@ import type { TallySeries } from '../../metrics/tally-histogram.js'
 import { AppError } from '../../model/app-error.js'
 import { HandshakeError } from '../../web/handshake.js'
 import { SocketServer } from '../../web/socket-server.js'
+import { type Ack, AckBacklog } from './ack-backlog.js'
 import { Admission } from './admission.js'
 import { DeviceEvents, type Unit } from './device-events.js'
 import type { SocketLink } from './socket-link.js'
-
-type Ack = (answer: unknown) => void
 
 /**
  * The default namespace: units, with a device token. Handlers sit on the socket itself, since a gateway's per-message machinery
@@ -48,9 +47,16 @@ export class DeviceSocket {
     const link = socket.data as SocketLink
     if (!link.joined()) return
     const unit: Unit = { link, floodedSinceMs: 0, floodedEvents: 0 }
+    const backlog = new AckBacklog(socket.conn)
     socket.onAny((event: unknown, ...args: unknown[]) => {
+      if (backlog.isFull) {
+        this.events.endFlood(unit)
+        // At once and with all that waits: it would be held until the connection is given up.
+        socket.conn.close(true)
+        return
+      }
       const last = args.at(-1)
-      void this.handle(event, args[0], unit, typeof last === 'function' ? (last as Ack) : undefined)
+      void this.handle(event, args[0], unit, typeof last === 'function' ? backlog.counted(last as Ack) : undefined)
     })
     // The handshake's request is not needed any more, and it is most of what an idle link would hold.
     ;(socket.conn as { request: unknown }).request = null
