@@ -1,4 +1,6 @@
 import type { AppConfig } from '../config/app-config.js'
+import { IDEMPOTENCY_KEY_MS } from '../identity/idempotency.interceptor.js'
+import { KNOWN_ADDRESS_MS } from '../identity/known-addresses.js'
 import type { PositionStore } from '../storage/positions/position-store.js'
 import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
 import type { AuditRecords } from '../storage/sql/audit-records.js'
@@ -8,10 +10,6 @@ import type { UserRecords } from '../storage/sql/user-records.js'
 import type { RetentionRule } from './retention.js'
 
 const DAY_MS = 86_400_000
-/** A device that logged in from an address within this time is let in there over the address's limit. */
-const KEEP_ADDRESSES_MS = 30 * DAY_MS
-/** A repeat with the same key is answered as the first within this time. */
-const KEEP_IDEMPOTENCY_KEYS_MS = DAY_MS
 /** After their end, so that a refresh token that comes late is still told apart from an unknown one. */
 const KEEP_ENDED_SESSIONS_MS = DAY_MS
 
@@ -43,12 +41,12 @@ export function retentionRules(config: AppConfig, stores: GrowingStores): Retent
     },
     {
       store: 'addresses',
-      keepMs: KEEP_ADDRESSES_MS,
+      keepMs: KNOWN_ADDRESS_MS,
       remove: (beforeMs) => stores.devices.forgetAddresses(beforeMs),
     },
     {
       store: 'idempotency',
-      keepMs: KEEP_IDEMPOTENCY_KEYS_MS,
+      keepMs: IDEMPOTENCY_KEY_MS,
       remove: (beforeMs) => stores.idempotency.removeOlderThan(beforeMs),
     },
   ]
