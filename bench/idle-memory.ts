@@ -2,7 +2,7 @@ import type { BenchOptions } from './bench-options.js'
 import { count, type Finding } from './finding.js'
 import { LightClient } from './light-client.js'
 import { Milepost } from './milepost.js'
-import { settledBytes } from './process-memory.js'
+import { cpuSeconds, settledBytes } from './process-memory.js'
 
 const MOST_KIB = 60
 const SETTLE_MS = 5000
@@ -22,9 +22,11 @@ export async function benchIdleMemory({ sockets }: BenchOptions): Promise<Findin
   const loginsPerSecond = ratePerSecond(sockets, againStartedMs)
   const server = await enrolling.restart()
   const idleBytes = await settledBytes(server.pid, SETTLE_MS)
+  const cpuBefore = cpuSeconds(server.pid)
   const startedMs = performance.now()
   const clients = await connectAll(server.url, tokens)
   const handshakesPerSecond = ratePerSecond(sockets, startedMs)
+  const cpuMsPerHandshake = ((cpuSeconds(server.pid) - cpuBefore) * 1000) / sockets
   const connectedBytes = await settledBytes(server.pid, SETTLE_MS)
   for (const client of clients) client.close()
   await server.stop()
@@ -40,7 +42,7 @@ export async function benchIdleMemory({ sockets }: BenchOptions): Promise<Findin
     {
       title: 'login storm: handshakes with tokens',
       figure: `${count(handshakesPerSecond)} /s`,
-      details: { handshakesPerSecond, handshakesAtOnce: HANDSHAKES_AT_ONCE },
+      details: { handshakesPerSecond, handshakesAtOnce: HANDSHAKES_AT_ONCE, cpuMsPerHandshake },
     },
     {
       title: 'logins of known devices / with enrolment',
