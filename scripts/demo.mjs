@@ -1,12 +1,14 @@
 /** Milepost with 20 simulated trucks driving through Munich, on data of its own in ./data/demo. */
 import { spawn } from 'node:child_process'
 import path from 'node:path'
+import { endWithParent } from './end-with-parent.mjs'
 import { prepare, root } from './prepare.mjs'
 
 const TRUCKS = '20'
 const PASSWORD = process.env.ADMIN_PASSWORD ?? 'milepost-demo'
 
 prepare()
+endWithParent()
 const env = {
   ...process.env,
   DATA_DIR: process.env.DATA_DIR ?? path.join(root, 'data', 'demo'),
