@@ -2,7 +2,6 @@ import type { OpenAPIObject } from '@nestjs/swagger'
 import { AppError } from '../model/app-error.js'
 import { headersOf } from './answer-headers.js'
 import { toProblem } from './problem.js'
-import { ALLOWS_EMPTY } from './schemas.js'
 
 type PathItem = OpenAPIObject['paths'][string]
 type Operation = NonNullable<PathItem['get']>
@@ -32,14 +31,9 @@ function complete(operation: Operation): void {
 
 /** What is said of a parameter stands in its schema too, or only there. */
 function liftFromSchema(parameter: Parameter): void {
-  const {
-    [ALLOWS_EMPTY]: allowsEmpty,
-    description,
-    ...schema
-  } = (parameter.schema ?? {}) as Record<string, unknown> & { description?: string }
+  const { description, ...schema } = (parameter.schema ?? {}) as { description?: string }
   parameter.schema = schema
   if (description !== undefined) parameter.description ??= description
-  if (allowsEmpty === true) parameter.allowEmptyValue = true
 }
 
 function tellRole(operation: Operation & { [ROLE_EXTENSION]?: string }): void {

@@ -57,9 +57,6 @@ export const timeInBody = () =>
     .transform(toMoment)
     .meta({ description: TIME_WORDS })
 
-/** Mark of a query parameter that may be empty, which means the same as its absence. */
-export const ALLOWS_EMPTY = 'x-allows-empty'
-
 /** A moment in an answer. */
 export const timeOut = () =>
   z.string().meta({
@@ -93,16 +90,14 @@ export const cursorIn = () =>
     .describe('nextCursor of the page before')
 
 /**
- * Several values: the parameter repeated, or values separated by commas; an empty parameter names none.
+ * Several values: the parameter repeated, or values separated by commas. An empty value is none that a filter knows.
  * @param one without commas; a rule for texts of a certain form: {@link wordIn}
  */
 export const severalIn = <T extends z.ZodType<unknown, string>>(one: T) =>
-  z
-    .preprocess(
-      (value) => (value === undefined ? undefined : value === '' ? [] : [value].flat().flatMap(partsOf)),
-      z.array(one).max(500, 'at most 500 values').optional(),
-    )
-    .meta({ [ALLOWS_EMPTY]: true })
+  z.preprocess(
+    (value) => (value === undefined ? undefined : [value].flat().flatMap(partsOf)),
+    z.array(one).max(500, 'at most 500 values').optional(),
+  )
 
 const partsOf = (value: unknown): unknown[] => (typeof value === 'string' ? value.split(',') : [value])
 
