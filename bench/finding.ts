@@ -22,12 +22,17 @@ export interface Comparison {
   readonly floorRates: readonly number[]
 }
 
-/** Measures both in turn, so that a machine that is slower for a while is so for both. */
+/**
+ * Measures both in turn, so that a machine that is slower for a while is so for both. The first round is thrown away: in it
+ * both programs are still being compiled.
+ */
 export async function compare(
   repeats: number,
   measureFloor: () => Promise<number>,
   measure: () => Promise<number>,
 ): Promise<Comparison> {
+  await measureFloor()
+  await measure()
   const rates: number[] = []
   const floorRates: number[] = []
   for (let n = 0; n < repeats; n++) {

@@ -49,7 +49,7 @@ async function benchClosed(
     return rate
   }
   const comparison = await compare(options.repeats, measureFloor, measure)
-  const quantiles = results.map(({ latencies }) => latencies.quantiles(QUANTILES))
+  const quantiles = results.slice(-options.repeats).map(({ latencies }) => latencies.quantiles(QUANTILES))
   const details = { latencyMsP50P95P99: quantiles, serverCpuMicrosecondsPerPosition: median(cpu) }
   const title = `single positions, ${options.units} units × ${inFlight} in flight`
   const leastRatio = inFlight === MANY_IN_FLIGHT ? LEAST_RATIO : undefined
