@@ -34,6 +34,8 @@ export class SqliteWorkerClient<Served extends object> {
   private startAllowedAtMs = 0
   private delayMs = 0
   private lastReason: Error | undefined
+  /** Why the last thread died. */
+  private deathReason: Error | undefined
   private isClosed = false
   private lastId = 0
   private readonly waiting = new Map<number, Waiting>()
@@ -103,16 +105,17 @@ export class SqliteWorkerClient<Served extends object> {
     if (now < this.startAllowedAtMs) {
       throw this.unavailable(
         'its thread ended and is not started again yet',
-        this.lastReason,
+        this.deathReason,
         this.startAllowedAtMs - now,
       )
     }
     this.startedAtMs = now
     this.lastReason = undefined
+    this.deathReason = undefined
     const thread = this.options.start()
     thread.on('message', (response: WorkerResponse) => this.settle(response))
     thread.on('error', (error) => {
-      this.lastReason = error
+      this.deathReason = error
     })
     thread.on('exit', (exitCode) => this.handleExit(exitCode))
     return thread
@@ -136,7 +139,9 @@ export class SqliteWorkerClient<Served extends object> {
     const lived = Date.now() - this.startedAtMs
     this.startAllowedAtMs = Date.now() + (lived > HEALTHY_AFTER_MS ? 0 : this.delayMs)
     this.delayMs = lived > HEALTHY_AFTER_MS ? 0 : Math.min(LONGEST_DELAY_MS, this.delayMs * 2 || FIRST_DELAY_MS)
-    const reason = this.lastReason ?? new Error(`exit code ${exitCode}`)
+    // An answer that was sent before the thread died may be read after its error.
+    const reason = this.deathReason ?? this.lastReason ?? new Error(`exit code ${exitCode}`)
+    this.deathReason = reason
     const error = this.unavailable(`its thread ended: ${reason.message}`, reason)
     for (const waiting of [...this.waiting.values(), ...this.onceOpen.splice(0)]) waiting.reject(error)
     this.waiting.clear()
