@@ -23,7 +23,9 @@ export async function verifyStored(server: Milepost, fleet: Fleet): Promise<numb
   for (let unit = 0; unit < fleet.units; unit++) {
     const sent = fleet.sent[unit] ?? 0
     const path = `/api/v1/devices/${testImei(unit)}/odometer?from=${FROM}`
-    const { points } = (await server.api.get<{ points: number }>(path, admin)).body
+    const { status, text, body } = await server.api.get<{ points: number }>(path, admin)
+    if (status !== 200) throw new Error(`unit ${unit}: the odometer answered ${status} ${text}`)
+    const { points } = body
     if (points !== sent) throw new Error(`unit ${unit}: ${sent} positions were acknowledged, ${points} are stored`)
     stored += points
   }
