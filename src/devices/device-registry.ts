@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { generateDeviceSecret, hashDeviceSecret, newGeneration } from '../identity/device-secrets.js'
+import { newDeviceRecord } from '../identity/new-device-record.js'
 import { AppError } from '../model/app-error.js'
 import { type DeviceId, deviceKindOf } from '../model/device-id.js'
 import type { ClosingCode } from '../sessions/link.js'
@@ -57,23 +58,13 @@ export class DeviceRegistry {
     const kind = this.kindOf(deviceId)
     const generatedSecret = kind === 'named' && secret === undefined ? generateDeviceSecret() : null
     const known = secret ?? generatedSecret
-    const record: DeviceRecord = {
-      deviceId,
-      kind,
+    const record = newDeviceRecord(deviceId, kind, {
       name: labels.name || null,
       plate: labels.plate || null,
       brand: labels.brand || null,
       model: labels.model || null,
-      protocol: null,
-      status: 'active',
       secretHash: known === null ? null : hashDeviceSecret(known),
-      trackerAllowed: false,
-      trackerSack: false,
-      commandPassword: null,
-      generation: newGeneration(),
-      createdAtMs: Date.now(),
-      lastSeenAtMs: null,
-    }
+    })
     return this.inOrder(deviceId, async () => {
       if (!(await this.records.insert(record))) return undefined
       this.directory.put(record)

@@ -3,7 +3,7 @@ import { AppConfig } from '../config/app-config.js'
 import { type DeviceId, deviceKindOf } from '../model/device-id.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { DeviceRecords } from '../storage/sql/device-records.js'
-import { newGeneration } from './device-secrets.js'
+import { newDeviceRecord } from './new-device-record.js'
 
 /** Registers cellular units on their first login, where `DEVICE_ENROLMENT` lets it. */
 @Injectable()
@@ -24,28 +24,8 @@ export class DeviceEnrolment {
     const { DEVICE_ENROLMENT, IMEI_CHECK } = this.config
     if (DEVICE_ENROLMENT !== 'open' || deviceKindOf(deviceId, IMEI_CHECK) !== 'imei') return false
     this.disk.assertWritable()
-    const isNew = await this.records.insert(newcomer(deviceId))
+    const isNew = await this.records.insert(newDeviceRecord(deviceId, 'imei'))
     if (isNew) this.logger.log({ event: 'device_enrolled', deviceId })
     return true
-  }
-}
-
-function newcomer(deviceId: DeviceId): Parameters<DeviceRecords['insert']>[0] {
-  return {
-    deviceId,
-    kind: 'imei',
-    name: null,
-    plate: null,
-    brand: null,
-    model: null,
-    protocol: null,
-    status: 'active',
-    secretHash: null,
-    trackerAllowed: false,
-    trackerSack: false,
-    commandPassword: null,
-    generation: newGeneration(),
-    createdAtMs: Date.now(),
-    lastSeenAtMs: null,
   }
 }
