@@ -34,7 +34,6 @@ export const ERROR_CATALOGUE = {
   store_unavailable: { status: 503, title: 'A store is not available' },
   overloaded: { status: 503, title: 'Too much is waiting already' },
   disk_full: { status: 503, title: 'The disk is nearly full' },
-  shutting_down: { status: 503, title: 'The server is stopping' },
   internal: { status: 500, title: 'Something went wrong on the server' },
 } as const satisfies Record<string, { status: number; title: string }>
 
