@@ -2,7 +2,7 @@
 // biome-ignore lint/style/noDefaultExport: jest reads its configuration from the default export
 export default {
   rootDir: '.',
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/jest/environment.cjs',
   testMatch: ['<rootDir>/{src,simulator,migrations,bench,test}/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   transform: { '\\.(ts|js|mjs)$': '<rootDir>/test/jest/transformer.cjs' },

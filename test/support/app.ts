@@ -38,18 +38,25 @@ export async function startApp(
     LOG_LEVEL: 'error',
     ...environment,
   })
-  const app = decorate === undefined ? await createApp(config) : await createDecorated(config, decorate)
+  const { app, close } = decorate === undefined ? await createPlain(config) : await createDecorated(config, decorate)
   await app.listen(0, '127.0.0.1')
   await app.get(FirstAdmin).ensure()
   const url = await app.getUrl()
   const api = new Api(url)
-  return { app, api, url, admin: await api.login('admin', ADMIN_PASSWORD), close: () => app.close() }
+  return { app, api, url, admin: await api.login('admin', ADMIN_PASSWORD), close }
 }
 
-async function createDecorated(
-  config: AppConfig,
-  decorate: (store: PositionStore) => PositionStore,
-): Promise<NestFastifyApplication> {
+interface Created {
+  readonly app: NestFastifyApplication
+  readonly close: () => Promise<void>
+}
+
+async function createPlain(config: AppConfig): Promise<Created> {
+  const app = await createApp(config)
+  return { app, close: () => app.close() }
+}
+
+async function createDecorated(config: AppConfig, decorate: (store: PositionStore) => PositionStore): Promise<Created> {
   const store = await openSqlitePositions({ directory: config.DATA_DIR })
   const module = await Test.createTestingModule({ imports: [AppModule.of(config)] })
     .overrideProvider(PositionStore)
@@ -57,5 +64,9 @@ async function createDecorated(
     .compile()
   const app = module.createNestApplication<NestFastifyApplication>(createHttpAdapter(config))
   await equipApp(app, config)
-  return app
+  const close = async () => {
+    await app.close()
+    await store.close() // the application closes the stores that it opened, and it did not open this one
+  }
+  return { app, close }
 }
