@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
 import { WebSocket } from 'ws'
@@ -77,7 +78,11 @@ describe('the live feed', () => {
       const answers: string[] = []
       client.on('message', (data) => answers.push(String(data).replace(/\{.*/, '')))
       await once(client, 'open')
+      // In one piece: a join that comes when the first is done is against the protocol, and ends the connection.
+      const { _socket: stream } = client as unknown as { readonly _socket: Duplex }
+      stream.cork()
       for (let join = 0; join < 20; join++) client.send(`40/live,${JSON.stringify({ token: session.token })}`)
+      stream.uncork()
       await until(() => answers.length === 21)
       expect(answers.filter((answer) => answer === '40/live,')).toHaveLength(1)
       expect(answers.filter((answer) => answer === '44/live,')).toHaveLength(19)
