@@ -1,5 +1,6 @@
+import { makeDevice } from '../../test/support/memory-device-records.js'
 import type { TestRecords } from '../../test/support/test-records.js'
-import { openTestRecords, testDevice } from '../../test/support/test-records.js'
+import { openTestRecords } from '../../test/support/test-records.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import { DeviceDirectory } from './device-directory.js'
@@ -23,7 +24,7 @@ describe('DeviceDirectory', () => {
   afterEach(() => jest.restoreAllMocks())
 
   async function store(deviceId: string, changes: Partial<DeviceRecord> = {}): Promise<DeviceRecord> {
-    const device = testDevice({ deviceId, ...changes })
+    const device = makeDevice({ deviceId, ...changes })
     await records.devices.insert(device)
     return device
   }
@@ -89,7 +90,7 @@ describe('DeviceDirectory', () => {
   })
 
   it('lets a change win over a read that began before it', async () => {
-    const before = testDevice({ deviceId: 'box-7', generation: 'old' })
+    const before = makeDevice({ deviceId: 'box-7', generation: 'old' })
     const read = holdNextRead()
     const found = directory.find('box-7')
     directory.put({ ...before, generation: 'new' })
@@ -102,7 +103,7 @@ describe('DeviceDirectory', () => {
     const read = holdNextRead()
     const found = directory.find('box-8')
     directory.invalidate('box-8')
-    read.answer(testDevice({ deviceId: 'box-8' }))
+    read.answer(makeDevice({ deviceId: 'box-8' }))
     expect(await found).toBeUndefined()
     expect(directory.peek('box-8')).toBeUndefined()
   })

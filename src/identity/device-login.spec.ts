@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common'
-import { openTestRecords, type TestRecords, testDevice } from '../../test/support/test-records.js'
+import { makeDevice } from '../../test/support/memory-device-records.js'
+import { openTestRecords, type TestRecords } from '../../test/support/test-records.js'
 import { parseConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
@@ -56,7 +57,7 @@ describe('DeviceLogin', () => {
 
   async function store(changes: Partial<DeviceRecord> = {}): Promise<string> {
     count += 1
-    const device = testDevice({ deviceId: `box-${count}`, kind: 'imei', ...changes })
+    const device = makeDevice({ deviceId: `box-${count}`, kind: 'imei', ...changes })
     await records.devices.insert(device)
     return device.deviceId
   }

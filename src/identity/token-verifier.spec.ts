@@ -1,6 +1,7 @@
 import { createHmac, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { type JWTHeaderParameters, SignJWT, UnsecuredJWT } from 'jose'
-import { openTestRecords, type TestRecords, testDevice, testUser } from '../../test/support/test-records.js'
+import { makeDevice } from '../../test/support/memory-device-records.js'
+import { openTestRecords, type TestRecords, testUser } from '../../test/support/test-records.js'
 import type { AppError } from '../model/app-error.js'
 import { DeviceDirectory } from './device-directory.js'
 import { EnvironmentKeys } from './key-source.js'
@@ -31,7 +32,7 @@ describe('TokenVerifier', () => {
     jwk = await generateSigningJwk()
     stranger = await importSigningKey(await generateSigningJwk(), 0)
     keys = await SigningKeys.open(new EnvironmentKeys(JSON.stringify({ keys: [jwk] })))
-    await records.devices.insert(testDevice({ deviceId: DEVICE_ID, kind: 'imei', generation: 'g1' }))
+    await records.devices.insert(makeDevice({ deviceId: DEVICE_ID, kind: 'imei', generation: 'g1' }))
     await records.users.insert(testUser({ username: 'anna', role: 'operator' }))
     const times = { createdAtMs: NOW_MS, expiresAtMs: NOW_MS + 86_400_000, endedAtMs: null }
     await records.users.insertSession({ sessionId: SESSION, username: 'anna', ...times }, 'hash')
@@ -215,7 +216,7 @@ describe('TokenVerifier', () => {
 
   it('ends tokens at once when the device is disabled, gets a new generation, or is deleted', async () => {
     const token = await deviceToken()
-    const device = testDevice({ deviceId: DEVICE_ID, kind: 'imei', generation: 'g1' })
+    const device = makeDevice({ deviceId: DEVICE_ID, kind: 'imei', generation: 'g1' })
     expect(await codeOf(verifier.verifyDevice(token))).toBe('passed')
     devices.put({ ...device, status: 'disabled' })
     expect(await codeOf(verifier.verifyDevice(token))).toBe('token_invalid')

@@ -15,8 +15,9 @@ import { IdempotencyRecords } from '../../src/storage/sql/idempotency-records.js
 import { UserRecords } from '../../src/storage/sql/user-records.js'
 import { RouteMethods } from '../../src/web/route-methods.js'
 import { WebModule } from '../../src/web/web.module.js'
+import { makeDevice } from './memory-device-records.js'
 import { temporaryDirectory } from './temporary-directory.js'
-import { openTestRecords, type TestRecords, testDevice } from './test-records.js'
+import { openTestRecords, type TestRecords } from './test-records.js'
 
 export const ADMIN_PASSWORD = 'correct horse battery'
 export const DEVICE_SECRET = 'vJ3l0eGQH1bWq2s7m9c4k8x6'
@@ -114,7 +115,7 @@ export class IdentityApp {
   /** Stores a device with {@link DEVICE_SECRET}, or what is given instead. */
   async addDevice(deviceId: string, changes: Partial<DeviceRecord> = {}): Promise<void> {
     const secretHash = hashDeviceSecret(DEVICE_SECRET)
-    await this.records.devices.insert(testDevice({ deviceId, kind: 'imei', secretHash, ...changes }))
+    await this.records.devices.insert(makeDevice({ deviceId, kind: 'imei', secretHash, ...changes }))
   }
 
   /** @returns the device token */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { AuditRecords } from '../../src/storage/sql/audit-records.js'
-import type { DeviceRecord, DeviceRecords } from '../../src/storage/sql/device-records.js'
+import type { DeviceRecords } from '../../src/storage/sql/device-records.js'
 import type { IdempotencyRecords } from '../../src/storage/sql/idempotency-records.js'
 import { openSqliteDataSource } from '../../src/storage/sql/sqlite-data-source.js'
 import { TypeormAuditRecords } from '../../src/storage/sql/typeorm-audit-records.js'
@@ -32,27 +32,6 @@ export async function openTestRecords(): Promise<TestRecords> {
       await dataSource.destroy()
       await rm(directory, { recursive: true, force: true })
     },
-  }
-}
-
-/** An active device without a secret. */
-export function testDevice(changes: Partial<DeviceRecord> & Pick<DeviceRecord, 'deviceId'>): DeviceRecord {
-  return {
-    kind: 'named',
-    name: null,
-    plate: null,
-    brand: null,
-    model: null,
-    protocol: null,
-    status: 'active',
-    secretHash: null,
-    trackerAllowed: false,
-    trackerSack: false,
-    commandPassword: null,
-    generation: 'g1',
-    createdAtMs: Date.parse('2026-11-22T07:30:00.000Z'),
-    lastSeenAtMs: null,
-    ...changes,
   }
 }
 
