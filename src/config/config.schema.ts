@@ -102,6 +102,24 @@ export const CONFIG_SCHEMA = z.object({
   RETENTION_DAYS: integer(90, 0, 36_500).describe(
     'Days that positions, readings, raw frames and quarantine are kept; older records are refused as too_old; 0: for ever',
   ),
+  ALARM_MAX_FILES: integer(20, 1, 100).describe('Files that one alarm may name'),
+  VIDEO_MAX_BYTES: integer(4_294_967_296, 1, Number.MAX_SAFE_INTEGER).describe(
+    'Largest upload in bytes; larger ones are refused with 413',
+  ),
+  VIDEO_RETENTION_DAYS: integer(0, 0, 36_500).describe(
+    'Days that videos are kept, unless an operator protects one; 0: for ever',
+  ),
+  UPLOAD_EXPIRY_HOURS: integer(72, 1, 8760).describe(
+    'Hours after which a resumable upload that nothing came for is dropped',
+  ),
+  UPLOADS_PER_DEVICE: integer(20, 1, 10_000).describe('Resumable uploads that one device may have under way'),
+  FFMPEG_PATH: text()
+    .optional()
+    .describe('The ffmpeg that makes thumbnails and screenshots; unset: the one that was installed with Milepost'),
+  MEDIA_WORKERS: integer(1, 0, 64).describe('Videos that are worked on at the same time; 0: none here'),
+  COMMAND_RESULT_TIMEOUT_S: integer(600, 1, 604_800).describe(
+    'Seconds that a unit has for the result of a command it accepted, before the command is failed as no_result',
+  ),
   AUDIT_RETENTION_DAYS: integer(365, 0, 36_500).describe('Days that the audit log is kept; 0: for ever'),
   DISK_MIN_FREE: integer(536_870_912, 0, Number.MAX_SAFE_INTEGER).describe(
     'Free bytes on the data disk under which every write is refused with disk_full',

@@ -26,6 +26,7 @@ function build(...devices: DeviceRecord[]) {
         transport: 'socket',
         openedAtMs: 0,
         carriesCommandIds: true,
+        sendCommand: async () => undefined,
         close: (code) => {
           if (closed.length > 0) return
           closed.push(code)

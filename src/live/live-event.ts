@@ -1,7 +1,7 @@
 import type { DeviceId } from '../model/device-id.js'
 
 /** What watchers are told of. */
-export type LiveEventName = 'position' | 'presence'
+export type LiveEventName = 'position' | 'presence' | 'alarm' | 'command' | 'video'
 
 /** Where an event is, in degrees; what has no place is not filtered by one. */
 export interface Point {

@@ -5,7 +5,7 @@ import type { PresenceChange } from '../sessions/link.js'
 import { toPositionJson } from '../web/position-json.js'
 import { CatchUp } from './catch-up.js'
 import { LiveEvent } from './live-event.js'
-import { LiveFeed } from './live-feed.js'
+import { LiveFeed, type LiveNews } from './live-feed.js'
 import { Outbox } from './outbox.js'
 import { PositionWindows } from './position-windows.js'
 import type { Watcher } from './watcher.js'
@@ -50,6 +50,11 @@ export class SocketLiveFeed extends LiveFeed {
       if (this.outbox.has(positionSubject(position.deviceId))) this.outbox.put(toPositionEvent(position))
       else this.windows.offer(position)
     }
+  }
+
+  publishNews({ name, id, deviceId, point, item }: LiveNews): void {
+    if (this.watchers.size === 0) return
+    this.outbox.put(new LiveEvent(name, `${name}:${id}`, deviceId, point ?? undefined, item))
   }
 
   publishPresence(change: PresenceChange): void {

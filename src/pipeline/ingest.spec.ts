@@ -67,6 +67,7 @@ function build(
     publishPositions(positions: readonly Position[]): void {
       published.push(...positions.map(({ timeMs }) => timeMs))
     }
+    publishNews(): void {}
     publishPresence(): void {}
   }
   const metrics = new Metrics()

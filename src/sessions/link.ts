@@ -1,3 +1,4 @@
+import type { CommandOrder, CommandReply } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
 
 /** The ways in that a device may be heard on. */
@@ -13,6 +14,11 @@ export interface Link {
   readonly openedAtMs: number
   /** Whether its protocol carries command ids, so that a command may be sent again on it. */
   readonly carriesCommandIds: boolean
+  /**
+   * Writes a command to the unit.
+   * @returns what the unit answered it with, or undefined: nothing within the time, or the link ended first. Never rejects.
+   */
+  sendCommand(order: CommandOrder, withinMs: number): Promise<CommandReply | undefined>
   /** Tells the unit why and ends the connection; never throws. */
   close(code: ClosingCode): void
 }

@@ -13,11 +13,32 @@ function build() {
 
 function link(deviceId: string, transport: Link['transport'] = 'socket') {
   const closed: ClosingCode[] = []
-  const one: Link = { deviceId, transport, openedAtMs: 0, carriesCommandIds: true, close: (code) => closed.push(code) }
+  const one: Link = {
+    deviceId,
+    transport,
+    openedAtMs: 0,
+    carriesCommandIds: true,
+    sendCommand: async () => undefined,
+    close: (code) => closed.push(code),
+  }
   return { one, closed }
 }
 
 describe('Sessions', () => {
+  it('tells of links once their units have joined, and not of those that were ended before', () => {
+    const { sessions } = build()
+    const heard: Link[] = []
+    sessions.onLink((one) => heard.push(one))
+    const older = link('d1')
+    const newer = link('d1')
+    sessions.open(older.one, true)
+    sessions.open(newer.one, true)
+    expect(heard).toEqual([])
+    sessions.ready(older.one)
+    sessions.ready(newer.one)
+    expect(heard).toEqual([newer.one])
+  })
+
   it('lets the newest exclusive link win and tells the older one why', () => {
     const { sessions, changes } = build()
     const older = link('d1')

@@ -38,6 +38,7 @@ export class Sessions {
   /** Heard since their times were taken. */
   private readonly heardLately = new Set<Entry>()
   private readonly listeners: Array<(change: PresenceChange) => void> = []
+  private readonly linkListeners: Array<(link: Link) => void> = []
 
   constructor(
     private readonly metrics: Metrics,
@@ -47,6 +48,17 @@ export class Sessions {
   /** Registers for comings and goings; the listener must not throw or wait. */
   onPresence(listener: (change: PresenceChange) => void): void {
     this.listeners.push(listener)
+  }
+
+  /** Registers for links that can be spoken to; the listener must not throw or wait. */
+  onLink(listener: (link: Link) => void): void {
+    this.linkListeners.push(listener)
+  }
+
+  /** The unit of an open link has joined: from now on it may be sent to. The ingress calls it once. */
+  ready(link: Link): void {
+    if (!this.entries.get(link.deviceId)?.links.includes(link)) return
+    for (const listener of this.linkListeners) listener(link)
   }
 
   /**

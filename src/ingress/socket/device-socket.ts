@@ -4,6 +4,7 @@ import { encodeEventError } from '../../codecs/device-json/encode-answer.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { TallySeries } from '../../metrics/tally-histogram.js'
 import { AppError } from '../../model/app-error.js'
+import { Sessions } from '../../sessions/sessions.js'
 import { HandshakeError } from '../../web/handshake.js'
 import { SocketServer } from '../../web/socket-server.js'
 import { type Ack, AckBacklog } from './ack-backlog.js'
@@ -25,6 +26,7 @@ export class DeviceSocket {
     private readonly admission: Admission,
     private readonly events: DeviceEvents,
     private readonly metrics: Metrics,
+    private readonly sessions: Sessions,
   ) {
     this.ackSeconds = metrics.ackSeconds.of('socket')
   }
@@ -60,6 +62,7 @@ export class DeviceSocket {
     })
     // The handshake's request is not needed any more, and it is most of what an idle link would hold.
     ;(socket.conn as { request: unknown }).request = null
+    this.sessions.ready(link)
   }
 
   /** Answers every event that has an ack, whatever happens; nothing may be thrown from here, it would end the process. */

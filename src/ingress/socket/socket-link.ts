@@ -1,4 +1,7 @@
 import type { Socket } from 'socket.io'
+import { decodeCommandReply } from '../../codecs/device-json/decode-command-result.js'
+import { encodeCommandOrder } from '../../codecs/device-json/encode-command-order.js'
+import type { CommandOrder, CommandReply } from '../../model/command.js'
 import type { DeviceId } from '../../model/device-id.js'
 import type { ClosingCode, Link } from '../../sessions/link.js'
 
@@ -38,6 +41,16 @@ export class SocketLink implements Link {
         ? setTimeout(() => this.expireAt(expiresAtMs), MAX_TIMER_MS)
         : setTimeout(() => this.onExpired(), leftMs)
     this.expiry.unref()
+  }
+
+  async sendCommand(order: CommandOrder, withinMs: number): Promise<CommandReply | undefined> {
+    if (this.isClosed) return undefined
+    try {
+      const answer: unknown = await this.socket.timeout(withinMs).emitWithAck('command', encodeCommandOrder(order))
+      return decodeCommandReply(answer)
+    } catch {
+      return undefined // no answer in time, or the link ended
+    }
   }
 
   close(code: ClosingCode): void {

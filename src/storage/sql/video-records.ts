@@ -1,0 +1,80 @@
+import type { DeviceId } from '../../model/device-id.js'
+import type { MediaFacts, MediaType, Video, VideoStatus } from '../../model/video.js'
+
+/** A whole upload that is to become a video. */
+export interface NewVideo {
+  readonly id: string
+  readonly deviceId: DeviceId
+  readonly fileName: string
+  readonly bytes: number
+  readonly sha256: string
+  readonly contentType: MediaType
+  readonly recordedAtMs: number | null
+  /** Of the blob store: its bytes become the object. */
+  readonly blobUploadId: string
+  readonly reservedAtMs: number
+}
+
+export interface VideoFilter {
+  readonly deviceIds?: readonly DeviceId[]
+  readonly fileNames?: readonly string[]
+  /** On `recordedAt`, else `uploadedAt`; inclusive. */
+  readonly fromMs?: number
+  readonly toMs?: number
+  readonly alarmIds?: readonly string[]
+  readonly statuses?: readonly VideoStatus[]
+}
+
+export interface VideoQuery extends VideoFilter {
+  readonly limit: number
+  /** Exclusive: continue behind this one, newest first by `recordedAt`, else `uploadedAt`. */
+  readonly after?: { readonly atMs: number; readonly id: string }
+}
+
+/** What the background worker leaves behind. */
+export interface MediaOutcome extends Partial<MediaFacts> {
+  readonly status: VideoStatus
+  readonly failureReason: string | null
+  readonly hasThumbnail?: boolean
+  readonly screenshots?: number
+}
+
+/**
+ * Videos, unique by device and name. A video is reserved (hidden), then its object is completed, then it is shown; only shown ones
+ * are found, listed and joined to alarms.
+ */
+export abstract class VideoRecords {
+  /**
+   * Takes the name.
+   * @returns undefined when it is taken now; else who has it: a shown video, or a reservation that was not ended
+   */
+  abstract reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined>
+  /** Shows a reserved video, with status `processing`. @returns undefined when there is neither */
+  abstract show(id: string, uploadedAtMs: number): Promise<Video | undefined>
+  /** Gives the name of a reservation free; a shown video is not touched. */
+  abstract release(id: string): Promise<void>
+  /** Reservations from before the moment: what a crash left between two steps. */
+  abstract listReserved(beforeMs: number): Promise<NewVideo[]>
+
+  abstract find(id: string): Promise<Video | undefined>
+  abstract findByName(deviceId: DeviceId, fileName: string): Promise<Video | undefined>
+  abstract list(query: VideoQuery): Promise<Video[]>
+  abstract setKeep(id: string, keep: boolean): Promise<Video | undefined>
+  /** @returns the video that was there */
+  abstract remove(id: string): Promise<Video | undefined>
+
+  /**
+   * Videos that wait for the background worker, oldest first: status `processing`, or failed as `media_tool_missing`.
+   * @param withMissingTool false: not the latter
+   */
+  abstract listToProcess(limit: number, withMissingTool: boolean): Promise<Video[]>
+  /** Counts one more beginning of the work on it, before it begins, so that a file that kills its worker is given up. @returns how many */
+  abstract countAttempt(id: string): Promise<number>
+  /** @returns the video after it, or undefined when it was removed meanwhile */
+  abstract setOutcome(id: string, outcome: MediaOutcome): Promise<Video | undefined>
+
+  /** Shown videos that are not kept and are older, by `recordedAt` else `uploadedAt`, oldest first. */
+  abstract listOlderThan(atMs: number, limit: number): Promise<Video[]>
+  /** Shown and reserved ones of a device. */
+  abstract listOfDevice(deviceId: DeviceId, limit: number): Promise<Array<Pick<Video, 'id' | 'fileName'>>>
+}
