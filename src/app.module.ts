@@ -13,6 +13,7 @@ import { Connections, IntakeGate, Shutdown } from './shutdown.js'
 import { DiskGuardModule } from './storage/disk-guard.module.js'
 import { StorageModule } from './storage/storage.module.js'
 import { TracksModule } from './tracks/tracks.module.js'
+import { VideosModule } from './videos/videos.module.js'
 import { WebModule } from './web/web.module.js'
 import { Wiring } from './wiring.js'
 
@@ -32,6 +33,7 @@ export class AppModule {
         IdentityModule,
         LiveModule,
         DevicesModule,
+        VideosModule,
         TracksModule,
         PipelineModule,
         IngressModule,
