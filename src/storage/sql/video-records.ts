@@ -46,7 +46,8 @@ export interface MediaOutcome extends Partial<MediaFacts> {
 export abstract class VideoRecords {
   /**
    * Takes the name.
-   * @returns undefined when it is taken now; else who has it: a shown video, or a reservation that was not ended
+   * @returns undefined when it is taken now; else who has it: a shown video, a reservation that was not ended, or (neither) a video
+   * whose removal is under way
    */
   abstract reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined>
   /** Shows a reserved video, with status `processing`. @returns undefined when there is neither */
@@ -60,8 +61,16 @@ export abstract class VideoRecords {
   abstract findByName(deviceId: DeviceId, fileName: string): Promise<Video | undefined>
   abstract list(query: VideoQuery): Promise<Video[]>
   abstract setKeep(id: string, keep: boolean): Promise<Video | undefined>
-  /** @returns the video that was there */
-  abstract remove(id: string): Promise<Video | undefined>
+  /**
+   * First step of a removal: from now on nothing finds or lists the video, and its name stays taken until {@link remove}, so that
+   * no new file of that name comes while the old one's objects go. Repeating it is safe.
+   * @returns the video as it was, or undefined when there is none, shown or hidden
+   */
+  abstract hide(id: string): Promise<Video | undefined>
+  /** Hidden videos, oldest first: removals that are under way, or that a crash left half-way. */
+  abstract listHidden(limit: number): Promise<Video[]>
+  /** Last step: forgets a hidden video and gives its name free. A shown one is not touched. */
+  abstract remove(id: string): Promise<void>
 
   /**
    * Videos that wait for the background worker, oldest first: status `processing`, or failed as `media_tool_missing`.
