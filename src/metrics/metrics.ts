@@ -43,6 +43,14 @@ export class Metrics {
     registers: [this.registry],
     collect: () => this.waitingPositions.set(this.countWaitingPositions()),
   })
+  readonly alarms = this.counter('milepost_alarms_total', 'Alarms by outcome', ['ingress', 'outcome'])
+  private countWaitingAlarms = () => 0
+  private readonly waitingAlarms: Gauge = new Gauge({
+    name: 'milepost_ingest_waiting_alarms',
+    help: 'Alarms that wait for the store',
+    registers: [this.registry],
+    collect: () => this.waitingAlarms.set(this.countWaitingAlarms()),
+  })
   readonly openLinks = this.gauge('milepost_links_open', 'Open links to units', ['transport'])
   readonly linksReplaced = this.counter(
     'milepost_links_replaced_total',
@@ -74,6 +82,11 @@ export class Metrics {
   /** How many positions wait is asked when somebody looks: it changes with every event. */
   watchWaitingPositions(count: () => number): void {
     this.countWaitingPositions = count
+  }
+
+  /** The same of alarms. */
+  watchWaitingAlarms(count: () => number): void {
+    this.countWaitingAlarms = count
   }
 
   private counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

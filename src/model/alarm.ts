@@ -51,6 +51,9 @@ export interface AlarmReport {
   readonly fileNames: readonly string[]
 }
 
+/** What a codec makes of a unit's alarm: whether its time is to be believed is not for a codec to say. */
+export type DecodedAlarm = Omit<AlarmReport, 'timeSuspect'>
+
 /** A file that an alarm names, and the video that it is, once uploaded. */
 export interface AlarmFile {
   readonly fileName: string

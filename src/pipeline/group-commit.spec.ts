@@ -2,7 +2,8 @@ import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
 import type { Position } from '../model/position.js'
 import type { AppendResult, PositionStore } from '../storage/positions/position-store.js'
-import { ANSWER_WITHIN_MS, GroupCommit } from './group-commit.js'
+import { ANSWER_WITHIN_MS } from './commit-queue.js'
+import { GroupCommit } from './group-commit.js'
 
 interface Write {
   readonly positions: readonly Position[]

@@ -19,13 +19,18 @@ export function validate(report: Report, limits: Limits): Validated {
   const valid: Position[] = []
   const rejected: Array<RefusedRecord & { index: number }> = []
   const latestMs = report.receivedAtMs + MAX_AHEAD_MS
-  const earliestMs = limits.retentionMs === 0 ? Number.NEGATIVE_INFINITY : report.receivedAtMs - limits.retentionMs
+  const earliestMs = earliestTimeMs(report.receivedAtMs, limits)
   report.records.forEach((record, index) => {
     const refusal = record.refusal ?? refuseTime(record.position.timeMs, earliestMs, latestMs)
     if (refusal !== undefined) rejected.push({ index, code: refusal.code, message: refusal.message })
     else if (record.position !== undefined) valid.push(record.position)
   })
   return { valid, rejected }
+}
+
+/** What is older lies beyond what is kept. */
+export function earliestTimeMs(receivedAtMs: number, { retentionMs }: Limits): number {
+  return retentionMs === 0 ? Number.NEGATIVE_INFINITY : receivedAtMs - retentionMs
 }
 
 function refuseTime(timeMs: number, earliestMs: number, latestMs: number): RefusedRecord | undefined {

@@ -1,17 +1,15 @@
 import type { DeviceId } from '../../model/device-id.js'
-import type { Attributes, Position } from '../../model/position.js'
+import type { Position } from '../../model/position.js'
 import type { DecodedRecord, RecordCode } from '../../model/report.js'
 import { parseTime } from '../../model/time.js'
+import { decodeAttributes } from './decode-attributes.js'
+import { type Fields, isFields, isWithin } from './fields.js'
 
 /** More positions than this in one event are refused as a whole. */
 export const MAX_BATCH = 1000
-export const MAX_ATTRIBUTES = 50
-export const MAX_ATTRIBUTE_BYTES = 4096
 
 /** A whole body that is not one position or a list of them. */
 export type BatchError = 'invalid_request' | 'empty_batch' | 'batch_too_large'
-
-type Fields = Readonly<Record<string, unknown>>
 
 const refuse = (code: RecordCode, message: string): DecodedRecord => ({ refusal: { code, message } })
 
@@ -53,7 +51,7 @@ function decodePosition(fields: Fields, deviceId: DeviceId, receivedAtMs: number
   const optional = decodeOptional(fields)
   if (typeof optional === 'string') return refuse('invalid_field', optional)
   const attributes = decodeAttributes(fields.attributes ?? null)
-  if ('refusal' in attributes) return attributes
+  if (attributes.refusal !== undefined) return attributes
   return {
     position: {
       deviceId,
@@ -86,33 +84,4 @@ function decodeOptional(fields: Fields): Optional | string {
     return 'satellites must be a whole number, 0 or more'
   }
   return { altitudeM, speedKmh, headingDeg: headingDeg === 360 ? 0 : headingDeg, accuracyM, satellites } as Optional
-}
-
-function decodeAttributes(value: unknown): { value: Attributes | null } | (DecodedRecord & { refusal: object }) {
-  if (value === null) return { value: null }
-  const invalid = (message: string) => ({ refusal: { code: 'invalid_field' as const, message } })
-  if (!isFields(value)) return invalid('attributes must be a flat object')
-  const values = Object.values(value)
-  if (values.length === 0) return { value: null }
-  if (!values.every(isAttributeValue)) return invalid('attributes may hold strings, numbers and booleans only')
-  if (values.length > MAX_ATTRIBUTES || Buffer.byteLength(JSON.stringify(value)) > MAX_ATTRIBUTE_BYTES) {
-    const message = `attributes may hold ${MAX_ATTRIBUTES} values and ${MAX_ATTRIBUTE_BYTES} bytes in all`
-    return { refusal: { code: 'attributes_too_large', message } }
-  }
-  return { value: value as Attributes }
-}
-
-/** Sockets also bring binary values, which are objects but no JSON. */
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
-}
-
-function isAttributeValue(value: unknown): boolean {
-  return (
-    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
-  )
-}
-
-function isWithin(value: unknown, min: number, max: number): value is number {
-  return typeof value === 'number' && value >= min && value <= max
 }

@@ -1,3 +1,4 @@
+import type { Alarm } from '../../model/alarm.js'
 import type { AppError } from '../../model/app-error.js'
 import type { IngestOutcome } from '../../model/report.js'
 
@@ -8,6 +9,12 @@ export interface LocationAnswer {
   readonly rejected: ReadonlyArray<{ readonly index: number; readonly code: string; readonly message: string }>
 }
 
+/** The acknowledgement of `alarm`. */
+export interface AlarmAnswer {
+  readonly id: string
+  readonly duplicate: boolean
+}
+
 /** The acknowledgement of an event that could not be taken. */
 export interface EventError {
   readonly error: { readonly code: string; readonly message: string; readonly retryAfterMs?: number }
@@ -16,6 +23,11 @@ export interface EventError {
 /** Computed from the outcome, after the store. */
 export function encodeLocationAnswer({ accepted, duplicates, rejected }: IngestOutcome): LocationAnswer {
   return { accepted, duplicates, rejected }
+}
+
+/** Computed from the outcome, after the store. */
+export function encodeAlarmAnswer({ alarm, isNew }: { readonly alarm: Alarm; readonly isNew: boolean }): AlarmAnswer {
+  return { id: alarm.id, duplicate: !isNew }
 }
 
 export function encodeEventError({ code, message, retryAfterMs }: AppError): EventError {

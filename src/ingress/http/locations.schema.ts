@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { MAX_ATTRIBUTES, MAX_BATCH } from '../../codecs/device-json/decode-positions.js'
+import { MAX_ATTRIBUTES } from '../../codecs/device-json/decode-attributes.js'
+import { MAX_BATCH } from '../../codecs/device-json/decode-positions.js'
 import type { RecordCode } from '../../model/report.js'
 import { formatTime } from '../../model/time.js'
 import { timeInBody } from '../../web/schemas.js'

@@ -1,0 +1,73 @@
+import type { Metrics } from '../metrics/metrics.js'
+import type { Alarm, AlarmReport } from '../model/alarm.js'
+import type { AlarmRecords, RaisedAlarm } from '../storage/sql/alarm-records.js'
+import { CommitQueue } from './commit-queue.js'
+import { CHARACTERS_PER_RECORD, weightOf } from './weight.js'
+
+/** Alarms that may wait in all: some seconds of what the store takes. */
+const MAX_WAITING_ALARMS = 20_000
+const MAX_PER_DEVICE = 2000
+/** The database is shared with users: one write is to be over soon. */
+const MAX_BATCH_ALARMS = 500
+
+/** What the commit does with what is stored. */
+export interface AlarmCommitContext {
+  /** Names of files that an alarm may have in all. */
+  readonly maxFiles: number
+  /** Told of every alarm that is new or has new names, also when its unit was answered before that it took too long. Must not throw or wait. */
+  readonly onStored: (alarm: Alarm) => void
+}
+
+/** The group commit of alarms: reports of many units become one write. */
+export class AlarmCommit extends CommitQueue<AlarmReport, readonly RaisedAlarm[]> {
+  constructor(
+    private readonly records: AlarmRecords,
+    private readonly metrics: Metrics,
+    private readonly context: AlarmCommitContext,
+    now?: () => number,
+  ) {
+    super(
+      { items: 'alarms', maxWaiting: MAX_WAITING_ALARMS, maxPerDevice: MAX_PER_DEVICE, maxBatch: MAX_BATCH_ALARMS },
+      now,
+    )
+    metrics.watchWaitingAlarms(() => this.weight)
+  }
+
+  /**
+   * Resolves when the alarm is on disk.
+   * @throws AppError `overloaded` when too much waits already, `store_unavailable` when the store fails or takes too long, `disk_full`
+   */
+  async raise(report: AlarmReport): Promise<RaisedAlarm> {
+    const [raised] = await this.enqueue(report.deviceId, [report], weigh(report))
+    if (raised === undefined) throw new Error('the store answered fewer alarms than it was given')
+    return raised
+  }
+
+  protected async store(reports: readonly AlarmReport[]): Promise<readonly RaisedAlarm[]> {
+    const startedMs = performance.now()
+    try {
+      const raised = await this.records.raise(reports, this.context.maxFiles)
+      this.observe('ok', startedMs)
+      for (const { alarm, isChanged } of raised) if (isChanged) this.context.onStored(alarm)
+      return raised
+    } catch (error) {
+      this.observe('error', startedMs)
+      throw error
+    }
+  }
+
+  protected partOf(raised: readonly RaisedAlarm[], start: number, end: number): readonly RaisedAlarm[] {
+    return raised.slice(start, end)
+  }
+
+  private observe(outcome: 'ok' | 'error', startedMs: number): void {
+    const seconds = (performance.now() - startedMs) / 1000
+    this.metrics.storeSeconds.observe({ store: 'alarms', operation: 'raise', outcome }, seconds)
+  }
+}
+
+function weigh({ attributes, fileNames }: AlarmReport): number {
+  let characters = 0
+  for (const name of fileNames) characters += name.length
+  return 1 + weightOf(attributes) + Math.ceil(characters / CHARACTERS_PER_RECORD)
+}
