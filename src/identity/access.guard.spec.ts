@@ -1,7 +1,17 @@
-import { Controller, Get } from '@nestjs/common'
+import { Controller, Get, Query } from '@nestjs/common'
+import { z } from 'zod'
 import { IdentityApp } from '../../test/support/identity-app.js'
-import { CurrentDeviceId, CurrentUser, ForDevices, ForUsers, Public, type UserCaller } from './access.js'
+import {
+  CurrentDeviceId,
+  CurrentUser,
+  ForDevices,
+  ForUsers,
+  ForUsersOrLink,
+  Public,
+  type UserCaller,
+} from './access.js'
 import { DeviceDirectory } from './device-directory.js'
+import { TokenIssuer } from './tokens.js'
 
 const IMEI = '356307042441013'
 
@@ -28,6 +38,12 @@ class ThingsController {
   @Get('operator')
   @ForUsers('operator')
   operator() {
+    return {}
+  }
+
+  @Get('linked')
+  @ForUsersOrLink('operator')
+  linked(@Query({ schema: z.strictObject({ link: z.string().optional() }) }) _: unknown) {
     return {}
   }
 
@@ -107,6 +123,23 @@ describe('AccessGuard', () => {
     const device = await identity.records.devices.update('490154203237518', { status: 'disabled' })
     if (device !== undefined) identity.get(DeviceDirectory).put(device)
     expect((await outcome('device', token)).slice(0, 2)).toEqual([401, 'token_invalid'])
+  })
+
+  it('lets a signed link open its own path, where the route says so and nobody says who asks', async () => {
+    const linkTo = async (path: string) => (await identity.get(TokenIssuer).issueLink(`/things/${path}`)).token
+    const link = await linkTo('linked')
+    const viewer = bearer(await identity.addUser('eva', 'viewer'))
+    const { accessToken } = await identity.login()
+    expect(await outcome(`linked?link=${link}`)).toEqual([200, {}, undefined])
+    expect((await outcome('linked'))[1]).toBe('token_missing')
+    expect((await outcome('linked?link='))[1]).toBe('token_missing')
+    for (const wrong of ['rubbish', await linkTo('viewer'), accessToken, `${link}&link=${link}`]) {
+      expect((await outcome(`linked?link=${wrong}`)).slice(0, 2)).toEqual([401, 'token_invalid'])
+    }
+    expect((await outcome(`linked?link=${link}`, viewer)).slice(0, 2)).toEqual([403, 'forbidden'])
+    expect((await outcome(`linked?link=${await linkTo('viewer')}`, bearer(accessToken)))[0]).toBe(200)
+    expect((await outcome(`viewer?link=${await linkTo('viewer')}`))[1]).toBe('token_missing')
+    expect((await outcome('viewer', bearer(await linkTo('viewer'))))[1]).toBe('token_invalid')
   })
 
   it('treats HEAD as GET, other methods as not allowed, other paths as not there', async () => {

@@ -4,7 +4,7 @@ import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../model/app-error.js'
 import type { Role } from '../storage/sql/user-records.js'
-import { ACCESS, type Access, type Caller, setCaller } from './access.js'
+import { ACCESS, type Access, type Caller, LINK_PARAMETER, OPEN_TO_LINKS, setCaller } from './access.js'
 import { bearerTokenOf } from './bearer-token.js'
 import { TokenVerifier } from './token-verifier.js'
 
@@ -22,15 +22,23 @@ export class AccessGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // Sockets are asked for their token in the handshake.
     if (context.getType() !== 'http') return true
-    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
-      context.getHandler(),
-      context.getClass(),
-    ])
+    const route = [context.getHandler(), context.getClass()]
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, route)
     if (access === 'public') return true
     const request = context.switchToHttp().getRequest<FastifyRequest>()
     if (access === undefined) throw new AppError('forbidden', 'Nobody may call this route')
-    setCaller(request, await this.identify(access, bearerTokenOf(request.headers.authorization)))
+    const isOpenToLinks = this.reflector.getAllAndOverride<boolean | undefined>(OPEN_TO_LINKS, route) === true
+    const byLink = isOpenToLinks ? await this.identifyLink(request) : undefined
+    setCaller(request, byLink ?? (await this.identify(access, bearerTokenOf(request.headers.authorization))))
     return true
+  }
+
+  /** @returns undefined when the request brings no link, or a header that says who asks */
+  private async identifyLink({ headers, query, url }: FastifyRequest): Promise<Caller | undefined> {
+    const link = (query as Readonly<Record<string, unknown>>)[LINK_PARAMETER]
+    if (headers.authorization !== undefined || link === undefined) return undefined
+    await this.verifier.verifyLink(typeof link === 'string' ? link : 'given several times', url.split('?', 1)[0] ?? '')
+    return { kind: 'link' }
   }
 
   private async identify(access: Exclude<Access, 'public'>, token: string | undefined): Promise<Caller> {

@@ -10,6 +10,7 @@ import { ROLE_EXTENSION } from '../web/complete-document.js'
 export type Caller =
   | { readonly kind: 'device'; readonly deviceId: DeviceId }
   | { readonly kind: 'user'; readonly username: string; readonly role: Role; readonly sessionId: string }
+  | { readonly kind: 'link' }
 
 export type UserCaller = Extract<Caller, { kind: 'user' }>
 
@@ -17,6 +18,10 @@ export type UserCaller = Extract<Caller, { kind: 'user' }>
 export type Access = 'public' | 'device' | Role
 
 export const ACCESS = 'milepost:access'
+/** Marks routes that a signed link opens as well. */
+export const OPEN_TO_LINKS = 'milepost:open-to-links'
+/** Query parameter of a signed link. */
+export const LINK_PARAMETER = 'link'
 const CALLER = Symbol('caller')
 
 type RequestWithCaller = FastifyRequest & { [CALLER]?: Caller }
@@ -40,6 +45,12 @@ export const ForUsers = (role: Role) =>
     ApiExtension(ROLE_EXTENSION, role),
     Refuses('token_missing', 'token_invalid', 'token_expired', ...(role === 'viewer' ? [] : (['forbidden'] as const))),
   )
+
+/**
+ * A user token passes as with {@link ForUsers}; without an `Authorization` header a link passes that was signed for this very path.
+ * Only for reading: whoever has the link is let in, and nobody knows who that is. The route's query schema takes `link`.
+ */
+export const ForUsersOrLink = (role: Role) => applyDecorators(ForUsers(role), SetMetadata(OPEN_TO_LINKS, true))
 
 /** The user whose token came with the request. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): UserCaller => {

@@ -98,6 +98,28 @@ describe('TokenVerifier', () => {
     expect(await codeOf(verifier.verifyUser(token))).toBe('token_expired')
   })
 
+  it('takes a link for its ten minutes, to its own path only', async () => {
+    const path = '/api/v1/videos/one/content'
+    const { token, expiresAtMs } = await issuer.issueLink(path)
+    expect(expiresAtMs).toBe(NOW_MS + 600_000)
+    expect(await codeOf(verifier.verifyLink(token, path))).toBe('passed')
+    for (const other of ['/api/v1/videos/two/content', '/api/v1/videos/one/thumbnail', `${path}/`, '']) {
+      expect([other, await codeOf(verifier.verifyLink(token, other))]).toEqual([other, 'token_invalid'])
+    }
+    nowMs = expiresAtMs - 1
+    expect(await codeOf(verifier.verifyLink(token, path))).toBe('passed')
+    nowMs = expiresAtMs
+    expect(await codeOf(verifier.verifyLink(token, path))).toBe('token_expired')
+  })
+
+  it('refuses a link as a token, and a token as a link', async () => {
+    const { token } = await issuer.issueLink(DEVICE_ID)
+    expect(await codeOf(verifier.verifyDevice(token))).toBe('token_invalid')
+    expect(await codeOf(verifier.verifyUser(token))).toBe('token_invalid')
+    expect(await codeOf(verifier.verifyLink(await deviceToken(), DEVICE_ID))).toBe('token_invalid')
+    expect(await codeOf(verifier.verifyLink(await userToken(), 'anna'))).toBe('token_invalid')
+  })
+
   it('issues a user token that does not outlive its session', async () => {
     const soon = { username: 'anna', sessionId: SESSION, expiresAtMs: NOW_MS + 61_500 }
     expect((await issuer.issueUser(soon)).expiresInS).toBe(61)

@@ -33,6 +33,7 @@ const MAX_REMEMBERED = 50_000
 const CLAIMS = {
   device: z.object({ sub: z.string(), gen: z.string(), iat: z.number(), exp: z.number() }),
   user: z.object({ sub: z.string(), sid: z.string(), iat: z.number(), exp: z.number() }),
+  link: z.object({ sub: z.string(), iat: z.number(), exp: z.number() }),
 } as const satisfies Record<TokenKind, z.ZodType>
 
 type Claims<K extends TokenKind> = z.output<(typeof CLAIMS)[K]>
@@ -86,6 +87,15 @@ export class TokenVerifier {
       throw new AppError(outdated, 'The session has ended: log in again')
     }
     return { username: session.username, role: session.role, sessionId: session.sessionId, expiresAtMs }
+  }
+
+  /**
+   * @param path that is asked for
+   * @throws AppError `token_missing` | `token_invalid` (also a link to another path) | `token_expired`
+   */
+  async verifyLink(token: string | undefined, path: string): Promise<void> {
+    const { claims } = await this.prove('link', token)
+    if (claims.sub !== path) throw new AppError('token_invalid', 'The link is to something else')
   }
 
   private async prove<K extends TokenKind>(

@@ -3,13 +3,17 @@ import type { DeviceId } from '../model/device-id.js'
 import { SIGNING_ALGORITHM } from './signing-key.js'
 import type { SigningKeys } from './signing-keys.js'
 
-/** What tells the two kinds of tokens apart, twice over: for whom they are (`aud`) and what they are (`typ` of the header). */
+/** What tells the kinds of tokens apart, twice over: for whom they are (`aud`) and what they are (`typ` of the header). */
 export const TOKEN_KINDS = {
   device: { audience: 'milepost:devices', type: 'device+jwt' },
   user: { audience: 'milepost:users', type: 'user+jwt' },
+  link: { audience: 'milepost:links', type: 'link+jwt' },
 } as const
 
 export type TokenKind = keyof typeof TOKEN_KINDS
+
+/** How long a signed link opens what it is for. */
+export const LINK_TTL_S = 600
 
 /** A signed token and how long it lives. */
 export interface IssuedToken {
@@ -36,12 +40,21 @@ export class TokenIssuer {
     return this.issue('user', session.username, { sid: session.sessionId }, Math.min(this.ttl.userS, leftS))
   }
 
+  /**
+   * A token that opens one path to whoever has it, for what cannot send a header.
+   * @returns the token and the moment from which it is of no use
+   */
+  async issueLink(path: string): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
+    const { token, issuedAtS } = await this.issue('link', path, {}, LINK_TTL_S)
+    return { token, expiresAtMs: (issuedAtS + LINK_TTL_S) * 1000 }
+  }
+
   private async issue(
     kind: TokenKind,
     subject: string,
     claims: Readonly<Record<string, string>>,
     expiresInS: number,
-  ): Promise<IssuedToken> {
+  ): Promise<IssuedToken & { readonly issuedAtS: number }> {
     const { kid, privateKey } = this.keys.current
     const { audience, type } = TOKEN_KINDS[kind]
     const issuedAtS = Math.floor(this.now() / 1000)
@@ -52,6 +65,6 @@ export class TokenIssuer {
       .setIssuedAt(issuedAtS)
       .setExpirationTime(issuedAtS + expiresInS)
       .sign(privateKey)
-    return { token, expiresInS }
+    return { token, expiresInS, issuedAtS }
   }
 }
