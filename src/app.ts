@@ -8,8 +8,10 @@ import { registerCsvBody } from './web/csv-body.js'
 import { createHttpAdapter, registerCors } from './web/http-adapter.js'
 import { InFlight } from './web/in-flight.js'
 import { setUpOpenApi } from './web/open-api.js'
+import { RequestDeadlines } from './web/request-deadlines.js'
 import { RouteMethods } from './web/route-methods.js'
 import { SocketServer } from './web/socket-server.js'
+import { registerStreamedBodies } from './web/streamed-body.js'
 
 /**
  * Makes the whole application, not yet listening.
@@ -31,7 +33,10 @@ export async function equipApp(app: NestFastifyApplication, config: AppConfig): 
   app.get(InFlight).watch(fastify)
   registerBodyParsers(app)
   registerCsvBody(fastify)
+  registerStreamedBodies(fastify)
   await registerCors(app, config)
   setUpOpenApi(app)
   app.get(SocketServer).attach(app.getHttpServer())
+  // After the sockets, whose own requests are held to it too.
+  new RequestDeadlines().watch(app.getHttpServer())
 }

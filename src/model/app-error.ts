@@ -33,10 +33,12 @@ export const ERROR_CATALOGUE = {
   device_disabled: { status: 409, title: 'The device is disabled' },
   command_ended: { status: 409, title: 'The command has ended' },
   file_exists: { status: 409, title: 'The device has another file of this name' },
+  offset_conflict: { status: 409, title: 'The upload does not stand at this offset' },
   direct_upload_unavailable: { status: 409, title: 'The blob store takes no direct uploads' },
   idempotency_in_progress: { status: 409, title: 'The first request with this key is still running' },
   idempotency_key_reused: { status: 422, title: 'The key was used with another body' },
   unsupported_command: { status: 422, title: 'The protocol of the device has no such command' },
+  unsupported_version: { status: 412, title: 'The version of the protocol is not supported' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   unsupported_media: { status: 415, title: 'The bytes are neither a video nor a JPEG picture' },
@@ -61,6 +63,8 @@ export interface AppErrorOptions {
   /** When the same request may be worth sending again. */
   readonly retryAfterMs?: number
   readonly errors?: readonly FieldError[]
+  /** Another one than the catalogue's, where a protocol asks for it. */
+  readonly status?: number
   readonly cause?: unknown
 }
 
@@ -69,6 +73,7 @@ export class AppError extends Error {
   override readonly name = 'AppError'
   readonly retryAfterMs: number | undefined
   readonly errors: readonly FieldError[] | undefined
+  readonly status: number
 
   constructor(
     readonly code: ErrorCode,
@@ -78,9 +83,6 @@ export class AppError extends Error {
     super(message ?? ERROR_CATALOGUE[code].title, { cause: options.cause })
     this.retryAfterMs = options.retryAfterMs
     this.errors = options.errors
-  }
-
-  get status(): number {
-    return ERROR_CATALOGUE[this.code].status
+    this.status = options.status ?? ERROR_CATALOGUE[code].status
   }
 }

@@ -109,7 +109,7 @@ describe('createHttpAdapter', () => {
     expect(await answer.json()).toEqual({ name })
   })
 
-  it('answers a path that is not well encoded, or has an endless part, as a problem', async () => {
+  it('answers a path that is not well encoded as a problem', async () => {
     await start()
     const answerTo = async (path: string) => {
       const answer = await fetch(`${url}${path}`)
@@ -124,8 +124,12 @@ describe('createHttpAdapter', () => {
       'invalid_request',
       '/echo/names/%E0%A4%A',
     ])
-    const endless = `/echo/names/${'x'.repeat(1001)}`
-    expect(await answerTo(endless)).toEqual([404, type, 404, 'not_found', endless])
+  })
+
+  it('leaves it to the route how long a name may be', async () => {
+    await start()
+    const name = 'x'.repeat(10_000)
+    expect(await (await fetch(`${url}/echo/names/${name}`)).json()).toEqual({ name })
   })
 
   it('refuses a body over 1 MiB', async () => {
@@ -185,7 +189,7 @@ describe('createHttpAdapter', () => {
     await start()
     const server = app.getHttpServer()
     expect([server.headersTimeout, server.requestTimeout, server.timeout, server.keepAliveTimeout]).toEqual([
-      15_000, 120_000, 120_000, 75_000,
+      15_000, 0, 120_000, 75_000,
     ])
     server.headersTimeout = 50
     // Node looks at its connections every five seconds.
@@ -248,7 +252,7 @@ describe('createHttpAdapter', () => {
       expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN)
       expect(answer.headers.get('vary')).toContain('Origin')
       expect(answer.headers.get('access-control-expose-headers')).toBe(
-        'Allow, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, WWW-Authenticate',
+        'Allow, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, Video-Id, WWW-Authenticate',
       )
       expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
     })
