@@ -5,6 +5,7 @@ import { openSqlitePositions } from './positions/sqlite-position-store.js'
 import { QuarantineStore } from './quarantine/quarantine-store.js'
 import { openSqliteQuarantine } from './quarantine/sqlite-quarantine-store.js'
 import { AuditRecords } from './sql/audit-records.js'
+import { CommandRecords } from './sql/command-records.js'
 import { DeviceRecords } from './sql/device-records.js'
 import { IdempotencyRecords } from './sql/idempotency-records.js'
 import { openSqliteRecords, type SqlRecords } from './sql/open-sqlite-records.js'
@@ -41,7 +42,17 @@ const SQL_RECORDS = Symbol('SqlRecords')
     { provide: UserRecords, inject: [SQL_RECORDS], useFactory: ({ users }: SqlRecords) => users },
     { provide: AuditRecords, inject: [SQL_RECORDS], useFactory: ({ audit }: SqlRecords) => audit },
     { provide: IdempotencyRecords, inject: [SQL_RECORDS], useFactory: ({ idempotency }: SqlRecords) => idempotency },
+    { provide: CommandRecords, inject: [SQL_RECORDS], useFactory: ({ commands }: SqlRecords) => commands },
   ],
-  exports: [SqlStore, DeviceRecords, UserRecords, AuditRecords, IdempotencyRecords, PositionStore, QuarantineStore],
+  exports: [
+    SqlStore,
+    DeviceRecords,
+    UserRecords,
+    AuditRecords,
+    IdempotencyRecords,
+    CommandRecords,
+    PositionStore,
+    QuarantineStore,
+  ],
 })
 export class StorageModule {}

@@ -4,6 +4,11 @@ import type { DeviceId } from '../../model/device-id.js'
 /** More characters of a result or message than this are not kept. */
 export const MAX_RESULT_CHARACTERS = 16_384
 export const MAX_MESSAGE_CHARACTERS = 1000
+/** What is nested deeper than this is not kept either: it may be read, but cannot always be written down again. */
+export const MAX_RESULT_DEPTH = 100
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for; a database may end a text at the first one
+const UNREADABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
+const HALF_OF_A_PAIR = /\p{Cs}/gu
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -31,13 +36,19 @@ export function decodeCommandResult(body: unknown, deviceId: DeviceId): CommandR
 }
 
 function resultOf(value: unknown): unknown {
-  if (value === undefined || value === null) return null
-  const text = JSON.stringify(value)
-  return text === undefined || text.length > MAX_RESULT_CHARACTERS ? null : value
+  if (value === undefined || value === null || isNestedDeeper(value, MAX_RESULT_DEPTH)) return null
+  return JSON.stringify(value).length > MAX_RESULT_CHARACTERS ? null : value
 }
 
 function messageOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value.slice(0, MAX_MESSAGE_CHARACTERS) : null
+  if (typeof value !== 'string') return null
+  const readable = value.slice(0, MAX_MESSAGE_CHARACTERS).replace(UNREADABLE, '').replace(HALF_OF_A_PAIR, '\ufffd')
+  return readable === '' ? null : readable
+}
+
+function isNestedDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isNestedDeeper(inner, levels - 1))
 }
 
 function isFields(value: unknown): value is Fields {

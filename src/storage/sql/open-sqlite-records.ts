@@ -1,16 +1,22 @@
 import path from 'node:path'
 import { backupSqliteFile } from '../sqlite-backup.js'
 import type { AuditRecords } from './audit-records.js'
+import type { CommandRecords } from './command-records.js'
 import type { DeviceRecords } from './device-records.js'
 import type { IdempotencyRecords } from './idempotency-records.js'
 import type { SqlStore } from './sql-store.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
+import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
 import { TypeormSqlStore } from './typeorm-sql-store.js'
+import { TypeormUploadRecords } from './typeorm-upload-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
+import { TypeormVideoRecords } from './typeorm-video-records.js'
+import type { UploadRecords } from './upload-records.js'
 import type { UserRecords } from './user-records.js'
+import type { VideoRecords } from './video-records.js'
 
 /** Name of the relational database's file in the data directory. */
 export const SQL_FILE = 'milepost.sqlite'
@@ -22,6 +28,9 @@ export interface SqlRecords {
   readonly users: UserRecords
   readonly audit: AuditRecords
   readonly idempotency: IdempotencyRecords
+  readonly videos: VideoRecords
+  readonly uploads: UploadRecords
+  readonly commands: CommandRecords
 }
 
 /**
@@ -39,5 +48,8 @@ export async function openSqliteRecords({ directory }: { readonly directory: str
     users: new TypeormUserRecords(dataSource),
     audit: new TypeormAuditRecords(dataSource),
     idempotency: new TypeormIdempotencyRecords(dataSource),
+    videos: new TypeormVideoRecords(dataSource),
+    uploads: new TypeormUploadRecords(dataSource),
+    commands: new TypeormCommandRecords(dataSource),
   }
 }

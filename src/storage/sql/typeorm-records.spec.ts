@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { DataSource } from 'typeorm'
 import { auditRecordsContract } from './audit-records.contract.js'
+import { commandRecordsContract } from './command-records.contract.js'
 import { deviceRecordsContract } from './device-records.contract.js'
 import { ENTITIES } from './entities/entities.js'
 import { idempotencyRecordsContract } from './idempotency-records.contract.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
+import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
@@ -37,3 +39,4 @@ deviceRecordsContract('SQLite', onSqlite(TypeormDeviceRecords))
 userRecordsContract('SQLite', onSqlite(TypeormUserRecords))
 auditRecordsContract('SQLite', onSqlite(TypeormAuditRecords))
 idempotencyRecordsContract('SQLite', onSqlite(TypeormIdempotencyRecords))
+commandRecordsContract('SQLite', onSqlite(TypeormCommandRecords))

@@ -1,10 +1,13 @@
 import { AuditEntity } from './audit-entity.js'
+import { CommandEntity } from './command-entity.js'
 import { DeviceAddressEntity } from './device-address-entity.js'
 import { DeviceEntity } from './device-entity.js'
 import { IdempotencyEntity } from './idempotency-entity.js'
 import { RefreshTokenEntity } from './refresh-token-entity.js'
+import { UploadEntity } from './upload-entity.js'
 import { UserEntity } from './user-entity.js'
 import { UserSessionEntity } from './user-session-entity.js'
+import { VideoEntity } from './video-entity.js'
 
 /** Every table of the relational database. */
 export const ENTITIES = [
@@ -15,4 +18,7 @@ export const ENTITIES = [
   RefreshTokenEntity,
   AuditEntity,
   IdempotencyEntity,
+  VideoEntity,
+  UploadEntity,
+  CommandEntity,
 ]
