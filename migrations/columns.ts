@@ -14,6 +14,8 @@ export interface Columns {
   time(name: string, extra?: Extra): TableColumnOptions
   flag(name: string, extra?: Extra): TableColumnOptions
   integer(name: string, extra?: Extra): TableColumnOptions
+  /** Up to 2^53, as the program counts. */
+  bigInteger(name: string, extra?: Extra): TableColumnOptions
 }
 
 /** The columns for the database that the migration runs on. */
@@ -26,6 +28,7 @@ export async function columnsFor(queryRunner: QueryRunner): Promise<Columns> {
     time: (name, extra) => ({ name, type: 'datetime', precision: 3, ...extra }),
     flag: (name, extra) => ({ name, type: 'boolean', ...extra }),
     integer: (name, extra) => ({ name, type: 'int', ...extra }),
+    bigInteger: (name, extra) => ({ name, type: 'bigint', ...extra }),
   }
 }
 

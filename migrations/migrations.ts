@@ -1,14 +1,14 @@
 import { CreateDevices1795305600001 } from './1795305600001-create-devices.js'
 import { CreateUsers1795305600002 } from './1795305600002-create-users.js'
 import { CreateAudit1795305600003 } from './1795305600003-create-audit.js'
-import { CreateCommands1795305600006 } from './1795305600006-create-commands.js'
 import { CreateVideos1795305600005 } from './1795305600005-create-videos.js'
+import { CreateCommands1795305600006 } from './1795305600006-create-commands.js'
 
 /** The relational schema, step by step, oldest first: one set for every database. A step that was released never changes. */
 export const MIGRATIONS = [
   CreateDevices1795305600001,
   CreateUsers1795305600002,
   CreateAudit1795305600003,
-  CreateCommands1795305600006,
   CreateVideos1795305600005,
+  CreateCommands1795305600006,
 ] as const

@@ -1,4 +1,6 @@
 import { Global, Module } from '@nestjs/common'
+import { BlobStore } from './blobs/blob-store.js'
+import { openDirectoryBlobs } from './blobs/directory-blob-store.js'
 import { OpenStores } from './open-stores.js'
 import { PositionStore } from './positions/position-store.js'
 import { openSqlitePositions } from './positions/sqlite-position-store.js'
@@ -10,7 +12,9 @@ import { DeviceRecords } from './sql/device-records.js'
 import { IdempotencyRecords } from './sql/idempotency-records.js'
 import { openSqliteRecords, type SqlRecords } from './sql/open-sqlite-records.js'
 import { SqlStore } from './sql/sql-store.js'
+import { UploadRecords } from './sql/upload-records.js'
 import { UserRecords } from './sql/user-records.js'
+import { VideoRecords } from './sql/video-records.js'
 
 const SQL_RECORDS = Symbol('SqlRecords')
 
@@ -37,11 +41,18 @@ const SQL_RECORDS = Symbol('SqlRecords')
       inject: [OpenStores],
       useFactory: (stores: OpenStores) => stores.open(openSqliteQuarantine, (store) => store),
     },
+    {
+      provide: BlobStore,
+      inject: [OpenStores],
+      useFactory: (stores: OpenStores) => stores.open(openDirectoryBlobs, (store) => store),
+    },
     { provide: SqlStore, inject: [SQL_RECORDS], useFactory: ({ store }: SqlRecords) => store },
     { provide: DeviceRecords, inject: [SQL_RECORDS], useFactory: ({ devices }: SqlRecords) => devices },
     { provide: UserRecords, inject: [SQL_RECORDS], useFactory: ({ users }: SqlRecords) => users },
     { provide: AuditRecords, inject: [SQL_RECORDS], useFactory: ({ audit }: SqlRecords) => audit },
     { provide: IdempotencyRecords, inject: [SQL_RECORDS], useFactory: ({ idempotency }: SqlRecords) => idempotency },
+    { provide: VideoRecords, inject: [SQL_RECORDS], useFactory: ({ videos }: SqlRecords) => videos },
+    { provide: UploadRecords, inject: [SQL_RECORDS], useFactory: ({ uploads }: SqlRecords) => uploads },
     { provide: CommandRecords, inject: [SQL_RECORDS], useFactory: ({ commands }: SqlRecords) => commands },
   ],
   exports: [
@@ -50,9 +61,12 @@ const SQL_RECORDS = Symbol('SqlRecords')
     UserRecords,
     AuditRecords,
     IdempotencyRecords,
+    VideoRecords,
+    UploadRecords,
     CommandRecords,
     PositionStore,
     QuarantineStore,
+    BlobStore,
   ],
 })
 export class StorageModule {}

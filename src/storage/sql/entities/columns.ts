@@ -6,6 +6,12 @@ const EPOCH_MS: ValueTransformer = {
   from: (date: Date | null) => date?.getTime() ?? null,
 }
 
+/** MySQL's driver gives large integers as text. */
+const SAFE_INTEGER: ValueTransformer = {
+  to: (value: number | null | undefined) => value,
+  from: (value: number | string | null) => (value === null ? null : Number(value)),
+}
+
 /** A column of epoch milliseconds. Conditions of queries take a `Date`, since transformers do not reach them. */
 export function timeColumn(name: string, options: { readonly nullable?: boolean } = {}): EntitySchemaColumnOptions {
   return { name, type: 'datetime', precision: 3, transformer: EPOCH_MS, ...options }
@@ -20,4 +26,16 @@ export function textColumn(
 
 export function flagColumn(name: string): EntitySchemaColumnOptions {
   return { name, type: 'boolean' }
+}
+
+export function integerColumn(name: string, options: { readonly nullable?: boolean } = {}): EntitySchemaColumnOptions {
+  return { name, type: 'int', ...options }
+}
+
+/** A column of whole numbers up to 2^53. */
+export function bigIntegerColumn(
+  name: string,
+  options: { readonly nullable?: boolean } = {},
+): EntitySchemaColumnOptions {
+  return { name, type: 'bigint', transformer: SAFE_INTEGER, ...options }
 }

@@ -1,0 +1,244 @@
+import type { DataSource, SelectQueryBuilder, UpdateQueryBuilder } from 'typeorm'
+import type { DeviceId } from '../../model/device-id.js'
+import type { Video } from '../../model/video.js'
+import { VideoEntity, type VideoRow } from './entities/video-entity.js'
+import { isDuplicateKey } from './sql-errors.js'
+import { type MediaOutcome, type NewVideo, type VideoQuery, VideoRecords } from './video-records.js'
+
+const STATUSES = 3
+const IS_RESERVED = 'video.uploadedAtMs IS NULL'
+const IS_SHOWN = 'video.listedAtMs IS NOT NULL'
+const IS_HIDDEN = 'video.uploadedAtMs IS NOT NULL AND video.listedAtMs IS NULL'
+
+/** Videos in the relational database. */
+export class TypeormVideoRecords extends VideoRecords {
+  constructor(private readonly dataSource: DataSource) {
+    super()
+  }
+
+  async reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined> {
+    for (;;) {
+      if (await this.insert(video)) return undefined
+      const holder = await this.rows()
+        .where('video.deviceId = :deviceId AND video.fileName = :fileName', video)
+        .getOne()
+      // None: it was given free in between, and the next try may get it.
+      if (holder === null) continue
+      if (holder.uploadedAtMs === null) return { reservation: toNewVideo(holder) }
+      return holder.listedAtMs === null ? {} : { video: (await this.toVideos([holder]))[0] }
+    }
+  }
+
+  async show(id: string, uploadedAtMs: number): Promise<Video | undefined> {
+    await this.update()
+      .set({ uploadedAtMs, listedAtMs: () => 'COALESCE(recorded_at, :uploadedAt)', blobUploadId: null })
+      .where('id = :id AND uploadedAtMs IS NULL', { id, uploadedAt: new Date(uploadedAtMs) })
+      .execute()
+    return this.find(id)
+  }
+
+  async release(id: string): Promise<void> {
+    await this.delete('id = :id AND uploadedAtMs IS NULL', id)
+  }
+
+  async listReserved(beforeMs: number): Promise<NewVideo[]> {
+    const rows = await this.rows()
+      .where(`${IS_RESERVED} AND video.listedAtMs IS NULL`)
+      .andWhere('video.reservedAtMs < :before', { before: new Date(beforeMs) })
+      .orderBy('video.reservedAtMs')
+      .getMany()
+    return rows.map(toNewVideo)
+  }
+
+  async find(id: string): Promise<Video | undefined> {
+    return this.toVideo(await this.rows().where(`video.id = :id AND ${IS_SHOWN}`, { id }).getOne())
+  }
+
+  async findByName(deviceId: DeviceId, fileName: string): Promise<Video | undefined> {
+    const query = this.rows().where('video.deviceId = :deviceId AND video.fileName = :fileName', { deviceId, fileName })
+    return this.toVideo(await query.andWhere(IS_SHOWN).getOne())
+  }
+
+  async list(query: VideoQuery): Promise<Video[]> {
+    const { deviceIds, fileNames, statuses, alarmIds, fromMs, toMs, after, limit } = query
+    if ([deviceIds, fileNames, statuses, alarmIds].some((values) => values?.length === 0)) return []
+    const rows = this.rows()
+      .where(IS_SHOWN)
+      .orderBy('video.listedAtMs', 'DESC')
+      .addOrderBy('video.id', 'DESC')
+      .limit(limit)
+    addSomeOf(rows, 'deviceId', deviceIds)
+    addSomeOf(rows, 'fileName', fileNames)
+    if (new Set(statuses).size < STATUSES) addSomeOf(rows, 'status', statuses)
+    if (fromMs !== undefined) rows.andWhere('video.listedAtMs >= :from', { from: new Date(fromMs) })
+    if (toMs !== undefined) rows.andWhere('video.listedAtMs < :to', { to: new Date(toMs) })
+    if (after) {
+      // In two conditions, since not every database can search an index by a pair.
+      const at = new Date(after.atMs)
+      rows.andWhere('video.listedAtMs <= :at AND (video.listedAtMs < :at OR video.id < :id)', { at, id: after.id })
+    }
+    return this.toVideos(await rows.getMany())
+  }
+
+  async setKeep(id: string, keep: boolean): Promise<Video | undefined> {
+    await this.update().set({ keep }).where('id = :id AND listedAtMs IS NOT NULL', { id }).execute()
+    return this.find(id)
+  }
+
+  async hide(id: string): Promise<Video | undefined> {
+    await this.update().set({ listedAtMs: null }).where('id = :id AND uploadedAtMs IS NOT NULL', { id }).execute()
+    return this.toVideo(await this.rows().where(`video.id = :id AND ${IS_HIDDEN}`, { id }).getOne())
+  }
+
+  async listHidden(limit: number): Promise<Video[]> {
+    const rows = this.rows().where(IS_HIDDEN).orderBy('video.uploadedAtMs').addOrderBy('video.id').limit(limit)
+    return this.toVideos(await rows.getMany())
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.delete('id = :id AND uploadedAtMs IS NOT NULL AND listedAtMs IS NULL', id)
+  }
+
+  async listToProcess(limit: number, withMissingTool: boolean): Promise<Video[]> {
+    const waiting = await this.listWaiting(limit, "video.status = 'processing'")
+    // In two steps, since no index serves both.
+    const failed = withMissingTool
+      ? await this.listWaiting(limit, "video.failureReason = 'media_tool_missing' AND video.status = 'failed'")
+      : []
+    const oldest = [...waiting, ...failed].sort((a, b) => Number(a.uploadedAtMs) - Number(b.uploadedAtMs))
+    return this.toVideos(oldest.slice(0, limit))
+  }
+
+  async countAttempt(id: string): Promise<number> {
+    await this.update()
+      .set({ attempts: () => 'attempts + 1' })
+      .where('id = :id', { id })
+      .execute()
+    const row = await this.rows().where('video.id = :id', { id }).getOne()
+    return row?.attempts ?? 0
+  }
+
+  async setOutcome(id: string, outcome: MediaOutcome): Promise<Video | undefined> {
+    const { durationS, ...others } = outcome
+    const durationMs = typeof durationS === 'number' ? Math.round(durationS * 1000) : durationS
+    await this.update()
+      .set(definedOf({ ...others, durationMs }))
+      .where('id = :id AND listedAtMs IS NOT NULL', { id })
+      .execute()
+    return this.find(id)
+  }
+
+  async listOlderThan(atMs: number, limit: number): Promise<Video[]> {
+    const rows = this.rows()
+      .where('video.keep = :keep AND video.listedAtMs < :at', { keep: false, at: new Date(atMs) })
+      .orderBy('video.listedAtMs')
+      .addOrderBy('video.id')
+      .limit(limit)
+    return this.toVideos(await rows.getMany())
+  }
+
+  async listOfDevice(deviceId: DeviceId, limit: number): Promise<Array<Pick<Video, 'id' | 'fileName'>>> {
+    const rows = await this.rows()
+      .select(['video.id', 'video.fileName'])
+      .where('video.deviceId = :deviceId', { deviceId })
+      .orderBy('video.fileName')
+      .limit(limit)
+      .getMany()
+    return rows.map(({ id, fileName }) => ({ id, fileName }))
+  }
+
+  private rows(): SelectQueryBuilder<VideoRow> {
+    return this.dataSource.createQueryBuilder(VideoEntity, 'video')
+  }
+
+  private update(): UpdateQueryBuilder<VideoRow> {
+    return this.dataSource.createQueryBuilder().update(VideoEntity)
+  }
+
+  private async delete(condition: string, id: string): Promise<void> {
+    await this.dataSource.createQueryBuilder().delete().from(VideoEntity).where(condition, { id }).execute()
+  }
+
+  private async insert(video: NewVideo): Promise<boolean> {
+    const row: VideoRow = {
+      ...video,
+      status: 'processing',
+      failureReason: null,
+      uploadedAtMs: null,
+      listedAtMs: null,
+      durationMs: null,
+      width: null,
+      height: null,
+      codec: null,
+      keep: false,
+      hasThumbnail: false,
+      screenshots: 0,
+      attempts: 0,
+    }
+    try {
+      await this.dataSource.createQueryBuilder().insert().into(VideoEntity).values(row).updateEntity(false).execute()
+      return true
+    } catch (error) {
+      if (isDuplicateKey(error)) return false
+      throw error
+    }
+  }
+
+  private listWaiting(limit: number, condition: string): Promise<VideoRow[]> {
+    return this.rows()
+      .where(`${condition} AND ${IS_SHOWN}`)
+      .orderBy('video.uploadedAtMs')
+      .addOrderBy('video.id')
+      .limit(limit)
+      .getMany()
+  }
+
+  private async toVideo(row: VideoRow | null): Promise<Video | undefined> {
+    return row === null ? undefined : (await this.toVideos([row]))[0]
+  }
+
+  private async toVideos(rows: readonly VideoRow[]): Promise<Video[]> {
+    return rows.map((row) => toVideo(row, []))
+  }
+}
+
+function addSomeOf(
+  rows: SelectQueryBuilder<VideoRow>,
+  column: 'deviceId' | 'fileName' | 'status',
+  values: readonly string[] | undefined,
+): void {
+  if (!values) return
+  const [first, ...more] = new Set(values)
+  // One value by equality: the index then gives the order too.
+  if (more.length === 0) rows.andWhere(`video.${column} = :${column}`, { [column]: first })
+  else rows.andWhere(`video.${column} IN (:...${column})`, { [column]: [first, ...more] })
+}
+
+function toVideo(row: VideoRow, alarmIds: readonly string[]): Video {
+  const { reservedAtMs, uploadedAtMs, listedAtMs: _, blobUploadId: _1, durationMs, attempts: _2, ...shared } = row
+  return {
+    ...shared,
+    uploadedAtMs: uploadedAtMs ?? reservedAtMs,
+    durationS: durationMs === null ? null : durationMs / 1000,
+    alarmIds,
+  }
+}
+
+function toNewVideo(row: VideoRow): NewVideo {
+  const { id, deviceId, fileName, bytes, sha256, contentType, recordedAtMs, blobUploadId, reservedAtMs } = row
+  return {
+    id,
+    deviceId,
+    fileName,
+    bytes,
+    sha256,
+    contentType,
+    recordedAtMs,
+    blobUploadId: blobUploadId ?? '',
+    reservedAtMs,
+  }
+}
+
+function definedOf<T extends object>(changes: T): Partial<T> {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Partial<T>
+}
