@@ -70,6 +70,18 @@ export class Metrics {
     'Events held back from a slow watcher, who gets the newest of each device later',
     ['event'],
   )
+  readonly mediaSeconds = new Histogram({
+    name: 'milepost_media_seconds',
+    help: 'From the beginning to the end of the work on one video',
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+    registers: [this.registry],
+  })
+  readonly mediaOutcomes = this.counter(
+    'milepost_media_outcomes_total',
+    'Videos that were worked on, by outcome: ready, or why not',
+    ['outcome'],
+  )
+  readonly mediaRunning = this.gauge('milepost_media_running', 'Videos that are worked on now')
   readonly retentionRemoved = this.counter('milepost_retention_removed_total', 'Records removed by age', ['store'])
   readonly retentionFailed = this.counter('milepost_retention_failed_total', 'Removals by age that failed', ['store'])
   readonly diskFreeBytes = this.gauge('milepost_disk_free_bytes', 'Free bytes on the data disk')

@@ -1,0 +1,131 @@
+import type { MediaType } from '../../model/video.js'
+import { inputOptions } from './media-input.js'
+import { type MediaLimits, readingMs } from './media-limits.js'
+import { PacketListing } from './packet-listing.js'
+import { runTool, type ToolEnd, type ToolSink } from './run-tool.js'
+import { type PixelSize, shownSize } from './shown-size.js'
+import { BoundedBytes, NoiseLimit } from './tool-sinks.js'
+
+/** A unit's file while it is worked on. */
+export interface MediaSource {
+  /** Absolute path. */
+  readonly file: string
+  readonly type: MediaType
+  readonly bytes: number
+}
+
+/** What the tool could tell of a file. */
+export interface Probe {
+  readonly end: ToolEnd
+  readonly codec: string | null
+  readonly durationS: number | null
+  /** As it is shown, turned and with square pixels; null: no picture of it could be decoded. */
+  readonly shown: PixelSize | null
+  /** As it is stored; null: unknown. */
+  readonly stored: PixelSize | null
+}
+
+/** One or two JPEG pictures of one moment, in the sizes asked for; null: there is none. */
+export interface Pictures {
+  readonly end: ToolEnd
+  readonly pictures: ReadonlyArray<Buffer | null>
+}
+
+/** 2 is best, 31 is worst. */
+const JPEG_QUALITY = '4'
+const STREAM = ['-map', '0:V:0']
+const QUIET = ['-hide_banner', '-nostdin', '-loglevel', 'quiet']
+const LISTING = ['-map_metadata', '-1', '-f', 'framecrc']
+
+/** ffmpeg, for the time of one video: every call is limited by itself, and all together are. */
+export class Ffmpeg {
+  private endsAtMs: number
+
+  /**
+   * @param path of the program
+   * @param directory where it runs: one with nothing in it
+   * @param stop ends what runs, at once
+   */
+  constructor(
+    private readonly path: string,
+    private readonly directory: string,
+    private readonly limits: MediaLimits,
+    private readonly stop: AbortSignal,
+  ) {
+    this.endsAtMs = performance.now() + limits.videoMs
+  }
+
+  /** Lists the packets of the first picture track, which tells its length, and decodes one picture, which tells how it is shown. */
+  async probe(source: MediaSource): Promise<Probe> {
+    const packets = new PacketListing()
+    const frame = new PacketListing()
+    const decoded = [...STREAM, '-frames:v', '1', ...LISTING, 'pipe:3']
+    const extraMs = readingMs(source.bytes, this.limits)
+    this.endsAtMs += extraMs
+    let end = await this.run(source, null, [...copyTo('pipe:1'), ...decoded], [packets, frame], extraMs)
+    // Without a decoder for it nothing is listed either, and still there is something to say.
+    if (end === 'refused' && frame.packets === 0) end = await this.listAgain(source, packets, end)
+    return {
+      end,
+      codec: packets.codec,
+      durationS: source.type === 'image/jpeg' ? null : packets.durationS,
+      shown: frame.packets > 0 && frame.size !== null ? shownSize(frame.size, frame.pixelWidth) : null,
+      stored: packets.size,
+    }
+  }
+
+  /**
+   * Takes the picture that is shown at a moment.
+   * @param atS seconds from the beginning; null: the first one
+   * @param sizes one or two
+   */
+  async takePictures(source: MediaSource, atS: number | null, sizes: readonly PixelSize[]): Promise<Pictures> {
+    const outputs = sizes.map(() => new BoundedBytes(this.limits.outputBytes))
+    const [first, second] = outputs
+    if (first === undefined) return { end: 'done', pictures: [] }
+    const options = sizes.flatMap((size, index) => pictureTo(index === 0 ? 'pipe:1' : 'pipe:3', size))
+    const end = await this.run(source, atS, options, second === undefined ? [first] : [first, second])
+    return { end, pictures: outputs.map(({ bytes }) => (isWholeJpeg(bytes) ? bytes : null)) }
+  }
+
+  private async listAgain(source: MediaSource, packets: PacketListing, end: ToolEnd): Promise<ToolEnd> {
+    const listed = await this.run(source, null, copyTo('pipe:1'), [packets])
+    return listed === 'done' ? end : listed
+  }
+
+  private run(
+    source: MediaSource,
+    atS: number | null,
+    outputOptions: readonly string[],
+    sinks: readonly [ToolSink] | readonly [ToolSink, ToolSink],
+    extraMs = 0,
+  ): Promise<ToolEnd> {
+    const { callMs, memoryBytes, blockBytes, noiseBytes } = this.limits
+    const input = inputOptions(source.file, source.type, atS, this.limits)
+    return runTool({
+      path: this.path,
+      args: [...QUIET, '-max_alloc', String(blockBytes), ...input, ...outputOptions],
+      directory: this.directory,
+      limitMs: Math.min(callMs + extraMs, this.endsAtMs - performance.now()),
+      memoryBytes,
+      sinks,
+      noise: new NoiseLimit(noiseBytes),
+      stop: this.stop,
+    })
+  }
+}
+
+function copyTo(pipe: string): string[] {
+  return [...STREAM, '-c', 'copy', ...LISTING, pipe]
+}
+
+function pictureTo(pipe: string, { width, height }: PixelSize): string[] {
+  const filter = `scale=${width}:${height},setsar=1`
+  const jpeg = ['-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', JPEG_QUALITY, '-threads', '1']
+  return [...STREAM, '-frames:v', '1', '-vf', filter, ...jpeg, '-map_metadata', '-1', '-f', 'mjpeg', pipe]
+}
+
+/** From its first marker to its last. */
+function isWholeJpeg(bytes: Buffer): boolean {
+  return bytes.length > 4 && bytes.readUInt16BE(0) === 0xffd8 && bytes.readUInt16BE(bytes.length - 2) === 0xffd9
+}

@@ -1,0 +1,46 @@
+import type { MediaType } from '../../model/video.js'
+import type { MediaLimits } from './media-limits.js'
+
+/** Of ffmpeg. */
+type Demuxer = 'mov' | 'avi' | 'matroska' | 'mpegts' | 'mpeg' | 'image2'
+
+const DEMUXERS: Readonly<Record<MediaType, Demuxer>> = {
+  'video/mp4': 'mov',
+  'video/quicktime': 'mov',
+  'video/3gpp': 'mov',
+  'video/x-msvideo': 'avi',
+  'video/x-matroska': 'matroska',
+  'video/webm': 'matroska',
+  'video/mp2t': 'mpegts',
+  'video/mpeg': 'mpeg',
+  'image/jpeg': 'image2',
+}
+
+/** What cameras in vehicles write. Every other decoder of the tool, sound included, is never run on a unit's bytes. */
+const DECODERS =
+  'h264,hevc,mpeg4,mjpeg,h263,mpeg1video,mpeg2video,msmpeg4v2,msmpeg4,wmv2,vp8,vp9,libdav1d,libaom-av1,av1'
+
+/**
+ * ffmpeg's options for reading a file of a unit: the type that its bytes showed and no guess, this one file and no other that
+ * it may name, no network, and no memory for sizes that no camera has.
+ * @param file absolute path; the protocol before it keeps a name from being an option or an address
+ * @param atS where to begin; null: at the beginning
+ */
+export function inputOptions(file: string, type: MediaType, atS: number | null, limits: MediaLimits): string[] {
+  const demuxer = DEMUXERS[type]
+  const isPicture = type === 'image/jpeg'
+  return [
+    ['-threads', '1'],
+    ['-f', demuxer],
+    ['-protocol_whitelist', 'file'],
+    ['-format_whitelist', demuxer],
+    ['-codec_whitelist', isPicture ? 'mjpeg' : DECODERS],
+    // References to other files, which a MOV may hold.
+    demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : [],
+    // The name is a name, not a pattern of names.
+    isPicture ? ['-pattern_type', 'none'] : [],
+    ['-max_pixels', String(isPicture ? limits.picturePixels : limits.videoPixels)],
+    atS === null ? [] : ['-ss', atS.toFixed(3)],
+    ['-i', `file:${file}`],
+  ].flat()
+}
