@@ -22,6 +22,8 @@ const TAGS = {
   auth: 'Tokens for people and units, and the public keys to check them with',
   devices: 'The registry of units: who they are, whether they are online, where they were last',
   tracks: 'Where a device has been, as pages or as a file, and how far',
+  alarms: 'What units think a person should see, and what people make of it',
+  videos: 'Evidence: the files that units uploaded, with their pictures',
   units: 'What units themselves call, with a device token',
   users: 'People and their roles; for admins',
   audit: 'What users changed; for admins',

@@ -5,7 +5,6 @@ import { encodeLocationAnswer, type LocationAnswer } from '../../codecs/device-j
 import { CurrentDeviceId, ForDevices } from '../../identity/access.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { TallySeries } from '../../metrics/tally-histogram.js'
-import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { RATE_LIMIT_HEADERS } from '../../web/answer-headers.js'
@@ -14,6 +13,7 @@ import { API } from '../../web/api-path.js'
 import { openApiSchema } from '../../web/open-api-schema.js'
 import { EventLimiter } from '../event-limiter.js'
 import { LocationIntake } from '../location-intake.js'
+import { limitEvents } from './limit-events.js'
 import { locationsIn, locationsOut } from './locations.schema.js'
 
 @ApiTags('units')
@@ -57,20 +57,9 @@ export class LocationsController {
   ): Promise<LocationAnswer> {
     const startedMs = performance.now()
     this.sessions.heardWithoutLink(deviceId, 'http')
-    this.limit(deviceId, reply)
+    limitEvents(this.limiter, deviceId, reply)
     const outcome = await this.intake.take(body, deviceId, 'http')
     this.ackSeconds.observe((performance.now() - startedMs) / 1000)
     return encodeLocationAnswer(outcome)
-  }
-
-  private limit(deviceId: DeviceId, reply: FastifyReply): void {
-    if (this.limiter.isOff) return
-    const { isAllowed, limit, remaining, resetMs, retryAfterMs } = this.limiter.take(deviceId)
-    void reply.headers({
-      'ratelimit-limit': limit,
-      'ratelimit-remaining': remaining,
-      'ratelimit-reset': Math.ceil(resetMs / 1000),
-    })
-    if (!isAllowed) throw new AppError('too_many_requests', 'Too many events of this device', { retryAfterMs })
   }
 }

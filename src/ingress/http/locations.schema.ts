@@ -7,9 +7,9 @@ import { timeInBody } from '../../web/schemas.js'
 
 const MINUTE_MS = 60_000
 // An example that is old is refused as too_old when somebody tries it out: the server's start is recent enough for most.
-const RECENTLY = formatTime(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS)
+export const RECENTLY = formatTime(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS)
 
-const attributeValue = z.union([z.string(), z.number(), z.boolean()])
+export const attributeValue = z.union([z.string(), z.number(), z.boolean()])
 
 /** One position as units send it; documents the body, whose records are checked one by one by the codec. */
 export const positionIn = z
