@@ -109,6 +109,15 @@ function namesIn(value: unknown): unknown[] {
   return name.includes(',') ? [name, ...name.split(',')] : [name]
 }
 
+const link = z.string().optional().describe('Token of a signed link, in place of the `Authorization` header')
+
+export const pictureQueryIn = z.strictObject({ link })
+
+export const contentQueryIn = z.strictObject({
+  link,
+  download: z.enum(['0', '1']).optional().describe('1: as an attachment, to be saved and not shown'),
+})
+
 export const videoChangesIn = z
   .strictObject({ keep: z.boolean().describe('true: retention leaves it alone; false: it no longer does') })
   .meta({ id: 'VideoChanges', examples: [{ keep: true }] })
@@ -133,6 +142,7 @@ export const signedLinksOut = z
   })
 
 export type VideoQueryIn = z.output<typeof videoQueryIn>
+export type ContentQueryIn = z.output<typeof contentQueryIn>
 export type VideoChangesIn = z.output<typeof videoChangesIn>
 export type VideoJson = z.output<typeof videoOut>
 export type SignedLinksJson = z.output<typeof signedLinksOut>

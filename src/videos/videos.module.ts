@@ -1,9 +1,18 @@
 import { Module } from '@nestjs/common'
+import { SignedLinks } from './signed-links.js'
+import { VideoContent } from './video-content.js'
 import { VideoEvents } from './video-events.js'
+import { VideoFilesController } from './video-files.controller.js'
+import { VideoNews } from './video-news.js'
+import { VideoRemoval } from './video-removal.js'
+import { VideoRetention } from './video-retention.js'
+import { VideosController } from './videos.controller.js'
+import { VideosService } from './videos.service.js'
 
 /** Evidence videos: what users see of them and do with them, and the work in the background. */
 @Module({
-  providers: [VideoEvents],
-  exports: [VideoEvents],
+  controllers: [VideosController, VideoFilesController],
+  providers: [VideosService, VideoContent, SignedLinks, VideoEvents, VideoNews, VideoRemoval, VideoRetention],
+  exports: [VideoEvents, VideoRemoval, VideoRetention],
 })
 export class VideosModule {}

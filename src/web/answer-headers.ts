@@ -7,11 +7,22 @@ interface AnswerHeader {
 
 /** Headers of answers that clients can act on, for the documentation. */
 export const ANSWER_HEADERS = {
+  'Accept-Ranges': {
+    description: 'Ranges may be asked for',
+    required: true,
+    schema: { type: 'string', enum: ['bytes'] },
+  },
   'Content-Disposition': {
     description: 'Of files: the name to save it under',
     required: false,
     schema: { type: 'string' },
   },
+  'Content-Range': {
+    description: 'Which bytes of how many, such as `bytes 0-1023/4096`; with 416 `bytes */4096`',
+    required: true,
+    schema: { type: 'string' },
+  },
+  ETag: { description: 'Strong: one for these very bytes', required: true, schema: { type: 'string' } },
   'Idempotent-Replayed': {
     description: 'This is the answer that the first request with this `Idempotency-Key` got',
     required: false,

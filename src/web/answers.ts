@@ -71,6 +71,7 @@ function refusal(codes: readonly ErrorCode[]) {
 function headersOfCode(code: ErrorCode): readonly AnswerHeaderName[] {
   if (code === 'login_refused') return ['WWW-Authenticate', ...RATE_LIMIT_HEADERS]
   if (code === 'too_many_requests') return ['Retry-After', ...RATE_LIMIT_HEADERS]
+  if (code === 'range_not_satisfiable') return ['Content-Range']
   const { status } = ERROR_CATALOGUE[code]
   if (status === 401) return ['WWW-Authenticate']
   return status === 503 ? ['Retry-After'] : []

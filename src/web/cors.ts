@@ -2,6 +2,7 @@ import type { AppConfig } from '../config/app-config.js'
 
 /** Headers of answers that pages of other origins may read. */
 export const EXPOSED_HEADERS = [
+  'Accept-Ranges',
   'Allow',
   'Content-Disposition',
   'Content-Range',

@@ -1,0 +1,78 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
+import type { Video } from '../model/video.js'
+import { BlobStore } from '../storage/blobs/blob-store.js'
+import { VideoRecords } from '../storage/sql/video-records.js'
+import { VideoEvents } from './video-events.js'
+import { derivedSegmentsOf, fileKeyOf } from './video-keys.js'
+
+const HOUR_MS = 3_600_000
+/** Removals that are finished in one go; more wait for the next. */
+const SWEEP_VIDEOS = 500
+
+/**
+ * Removes videos: the row is hidden, then the pictures and the file go, then the row. So nothing lists a video without its file, and
+ * what a crash leaves half-way is known by its hidden row and finished at the next start, or within the hour.
+ */
+@Injectable()
+export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('videos')
+  /** Two at once on one video: the slower one could remove a new file of the same name. */
+  private readonly underWay = new Map<string, Promise<Video | undefined>>()
+  private timer: NodeJS.Timeout | undefined
+  private isStopping = false
+
+  constructor(
+    private readonly records: VideoRecords,
+    private readonly blobs: BlobStore,
+    private readonly events: VideoEvents,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    void this.sweep()
+  }
+
+  onModuleDestroy(): void {
+    this.isStopping = true
+    clearTimeout(this.timer)
+  }
+
+  /**
+   * Removes the video, its file and its pictures. When this fails half-way the video is gone from all lists, and repeating it goes on.
+   * @param onHidden called once nobody sees it any more, unless somebody else is removing it already
+   * @returns the video as it was, or undefined when there is none
+   */
+  remove(id: string, onHidden?: (video: Video) => Promise<void>): Promise<Video | undefined> {
+    const underWay = this.underWay.get(id)
+    if (underWay !== undefined) return underWay
+    const removal = this.run(id, onHidden).finally(() => this.underWay.delete(id))
+    this.underWay.set(id, removal)
+    return removal
+  }
+
+  /** Finishes what was left half-way. Never throws: what fails now is tried again. */
+  async sweep(): Promise<void> {
+    try {
+      for (const { id } of await this.records.listHidden(SWEEP_VIDEOS)) {
+        if (this.isStopping) return
+        await this.remove(id)
+        this.logger.log({ event: 'video_removal_finished', videoId: id })
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (!this.isStopping) this.logger.error({ event: 'video_removal_failed', reason })
+    } finally {
+      if (!this.isStopping) this.timer = setTimeout(() => void this.sweep(), HOUR_MS).unref()
+    }
+  }
+
+  private async run(id: string, onHidden?: (video: Video) => Promise<void>): Promise<Video | undefined> {
+    const video = await this.records.hide(id)
+    if (video === undefined) return undefined
+    this.events.tell(video, 'removed')
+    await onHidden?.(video)
+    await this.blobs.removeUnder(...derivedSegmentsOf(id))
+    await this.blobs.remove(fileKeyOf(video))
+    await this.records.remove(id)
+    return video
+  }
+}
