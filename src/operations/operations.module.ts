@@ -10,6 +10,8 @@ import { DeviceRecords } from '../storage/sql/device-records.js'
 import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import { SqlStore } from '../storage/sql/sql-store.js'
 import { UserRecords } from '../storage/sql/user-records.js'
+import { VideoRetention } from '../videos/video-retention.js'
+import { VideosModule } from '../videos/videos.module.js'
 import { DiskFullInterceptor } from './disk-full.interceptor.js'
 import { HealthController } from './health.controller.js'
 import { MetricsController } from './metrics.controller.js'
@@ -21,6 +23,7 @@ import { retentionRules } from './retention-rules.js'
 
 /** What operators need: health, metrics, quarantine, and that old things go. */
 @Module({
+  imports: [VideosModule],
   controllers: [HealthController, MetricsController, QuarantineController],
   providers: [
     QuarantineService,
@@ -55,8 +58,12 @@ import { retentionRules } from './retention-rules.js'
         users: UserRecords,
         devices: DeviceRecords,
         idempotency: IdempotencyRecords,
+        videos: VideoRetention,
       ) =>
-        new Retention(retentionRules(config, { positions, quarantine, audit, users, devices, idempotency }), metrics),
+        new Retention(
+          retentionRules(config, { positions, quarantine, audit, users, devices, idempotency, videos }),
+          metrics,
+        ),
       inject: [
         AppConfig,
         Metrics,
@@ -66,6 +73,7 @@ import { retentionRules } from './retention-rules.js'
         UserRecords,
         DeviceRecords,
         IdempotencyRecords,
+        VideoRetention,
       ],
     },
     { provide: APP_INTERCEPTOR, useClass: DiskFullInterceptor },

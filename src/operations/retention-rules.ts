@@ -7,6 +7,7 @@ import type { AuditRecords } from '../storage/sql/audit-records.js'
 import type { DeviceRecords } from '../storage/sql/device-records.js'
 import type { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import type { UserRecords } from '../storage/sql/user-records.js'
+import type { VideoRetention } from '../videos/video-retention.js'
 import type { RetentionRule } from './retention.js'
 
 const DAY_MS = 86_400_000
@@ -21,6 +22,7 @@ export interface GrowingStores {
   readonly users: UserRecords
   readonly devices: DeviceRecords
   readonly idempotency: IdempotencyRecords
+  readonly videos: VideoRetention
 }
 
 /** How long each thing is kept. */
@@ -48,6 +50,11 @@ export function retentionRules(config: AppConfig, stores: GrowingStores): Retent
       store: 'idempotency',
       keepMs: IDEMPOTENCY_KEY_MS,
       remove: (beforeMs) => stores.idempotency.removeOlderThan(beforeMs),
+    },
+    {
+      store: 'videos',
+      keepMs: config.VIDEO_RETENTION_DAYS * DAY_MS,
+      remove: (beforeMs) => stores.videos.removeOlderThan(beforeMs),
     },
   ]
 }

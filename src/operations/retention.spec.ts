@@ -105,7 +105,10 @@ describe('retentionRules', () => {
       },
     )
   const stores = Object.fromEntries(
-    ['positions', 'quarantine', 'audit', 'users', 'devices', 'idempotency'].map((name) => [name, recorder(name)]),
+    ['positions', 'quarantine', 'audit', 'users', 'devices', 'idempotency', 'videos'].map((name) => [
+      name,
+      recorder(name),
+    ]),
   ) as unknown as GrowingStores
   const daysOf = (environment: Record<string, string>) =>
     retentionRules(parseConfig(environment), stores).map(({ store, keepMs }) => [store, keepMs / DAY_MS])
@@ -118,7 +121,9 @@ describe('retentionRules', () => {
       ['sessions', 1],
       ['addresses', 30],
       ['idempotency', 1],
+      ['videos', 0],
     ])
+    expect(daysOf({ VIDEO_RETENTION_DAYS: '30' }).at(-1)).toEqual(['videos', 30])
     expect(daysOf({ RETENTION_DAYS: '0', AUDIT_RETENTION_DAYS: '0' }).slice(0, 3)).toEqual([
       ['positions', 0],
       ['quarantine', 0],
@@ -135,6 +140,7 @@ describe('retentionRules', () => {
       'users.removeSessions(7)',
       'devices.forgetAddresses(7)',
       'idempotency.removeOlderThan(7)',
+      'videos.removeOlderThan(7)',
     ])
   })
 })
