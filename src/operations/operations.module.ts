@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common'
 import { APP_INTERCEPTOR } from '@nestjs/core'
 import { AppConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
+import { BlobStore } from '../storage/blobs/blob-store.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
@@ -33,6 +34,7 @@ import { retentionRules } from './retention-rules.js'
         sql: SqlStore,
         positions: PositionStore,
         quarantine: QuarantineStore,
+        blobs: BlobStore,
         disk: DiskGuard,
         metrics: Metrics,
       ) =>
@@ -41,11 +43,12 @@ import { retentionRules } from './retention-rules.js'
             sql: () => sql.checkHealth(),
             positions: () => positions.checkHealth(),
             quarantine: () => quarantine.checkHealth(),
+            blobs: () => blobs.probe(),
             disk: async () => disk.assertWritable(),
           },
           metrics,
         ),
-      inject: [SqlStore, PositionStore, QuarantineStore, DiskGuard, Metrics],
+      inject: [SqlStore, PositionStore, QuarantineStore, BlobStore, DiskGuard, Metrics],
     },
     {
       provide: Retention,

@@ -5,6 +5,9 @@ import { Injectable, Module, type OnApplicationShutdown } from '@nestjs/common'
 import { Test, type TestingModule } from '@nestjs/testing'
 import { parseConfig } from '../config/app-config.js'
 import { ConfigModule } from '../config/config.module.js'
+import { MetricsModule } from '../metrics/metrics.module.js'
+import { BlobStore } from './blobs/blob-store.js'
+import { DiskGuardModule } from './disk-guard.module.js'
 import { PositionStore } from './positions/position-store.js'
 import { QuarantineStore } from './quarantine/quarantine-store.js'
 import { AuditRecords } from './sql/audit-records.js'
@@ -12,7 +15,9 @@ import { DeviceRecords } from './sql/device-records.js'
 import { IdempotencyRecords } from './sql/idempotency-records.js'
 import { openSqliteRecords } from './sql/open-sqlite-records.js'
 import { SqlStore } from './sql/sql-store.js'
+import { UploadRecords } from './sql/upload-records.js'
 import { UserRecords } from './sql/user-records.js'
+import { VideoRecords } from './sql/video-records.js'
 import { StorageModule } from './storage.module.js'
 
 /** Still uses the stores when the application stops, as the pipeline does. */
@@ -43,9 +48,9 @@ describe('the storage module', () => {
   })
 
   async function start(): Promise<TestingModule> {
-    const config = parseConfig({ DATA_DIR: path.join(directory, 'data') })
+    const config = parseConfig({ DATA_DIR: path.join(directory, 'data'), DISK_MIN_FREE: '0' })
     const module = await Test.createTestingModule({
-      imports: [ConfigModule.of(config), StorageModule, LateModule],
+      imports: [ConfigModule.of(config), MetricsModule, DiskGuardModule, StorageModule, LateModule],
     }).compile()
     running.push(module)
     return module.init()
@@ -62,11 +67,14 @@ describe('the storage module', () => {
     await module.get(SqlStore).checkHealth()
     await module.get(PositionStore).checkHealth()
     await module.get(QuarantineStore).checkHealth()
+    await module.get(BlobStore).probe()
 
     expect(await module.get(DeviceRecords).list({ limit: 1 })).toEqual([])
     expect(await module.get(UserRecords).count()).toBe(0)
     expect(await module.get(AuditRecords).list({ limit: 1 })).toEqual([])
     expect(await module.get(IdempotencyRecords).releaseRunning(0)).toBe(0)
+    expect(await module.get(VideoRecords).list({ limit: 1 })).toEqual([])
+    expect(await module.get(UploadRecords).listIdle(0, 1)).toEqual([])
     expect(readdirSync(path.join(directory, 'data'))).toContain('milepost.sqlite')
   })
 

@@ -1,6 +1,8 @@
 import { Global, Module } from '@nestjs/common'
+import { Metrics } from '../metrics/metrics.js'
 import { BlobStore } from './blobs/blob-store.js'
 import { openDirectoryBlobs } from './blobs/directory-blob-store.js'
+import { DiskGuard } from './disk-guard.js'
 import { OpenStores } from './open-stores.js'
 import { PositionStore } from './positions/position-store.js'
 import { openSqlitePositions } from './positions/sqlite-position-store.js'
@@ -43,8 +45,14 @@ const SQL_RECORDS = Symbol('SqlRecords')
     },
     {
       provide: BlobStore,
-      inject: [OpenStores],
-      useFactory: (stores: OpenStores) => stores.open(openDirectoryBlobs, (store) => store),
+      inject: [OpenStores, DiskGuard, Metrics],
+      useFactory: (stores: OpenStores, disk: DiskGuard, metrics: Metrics) => {
+        const assertWritable = () => disk.assertWritable()
+        return stores.open(
+          ({ directory }) => openDirectoryBlobs({ directory, assertWritable, metrics }),
+          (store) => store,
+        )
+      },
     },
     { provide: SqlStore, inject: [SQL_RECORDS], useFactory: ({ store }: SqlRecords) => store },
     { provide: DeviceRecords, inject: [SQL_RECORDS], useFactory: ({ devices }: SqlRecords) => devices },
