@@ -1,7 +1,7 @@
 import type { MediaType } from '../../model/video.js'
-import { inputOptions } from './media-input.js'
+import { inputOptions, placeOf } from './media-input.js'
 import { type MediaLimits, readingMs } from './media-limits.js'
-import { PacketListing } from './packet-listing.js'
+import { type Moment, PacketListing } from './packet-listing.js'
 import { runTool, type ToolEnd, type ToolSink } from './run-tool.js'
 import { type PixelSize, shownSize } from './shown-size.js'
 import { BoundedBytes, NoiseLimit } from './tool-sinks.js'
@@ -19,6 +19,8 @@ export interface Probe {
   readonly end: ToolEnd
   readonly codec: string | null
   readonly durationS: number | null
+  /** Of the moments that were asked for, where there is a length. */
+  readonly moments: readonly Moment[]
   /** As it is shown, turned and with square pixels; null: no picture of it could be decoded. */
   readonly shown: PixelSize | null
   /** As it is stored; null: unknown. */
@@ -55,20 +57,24 @@ export class Ffmpeg {
     this.endsAtMs = performance.now() + limits.videoMs
   }
 
-  /** Lists the packets of the first picture track, which tells its length, and decodes one picture, which tells how it is shown. */
-  async probe(source: MediaSource): Promise<Probe> {
+  /**
+   * Lists the packets of the first picture track, which tells its length, and decodes one picture, which tells how it is shown.
+   * @param parts of the length, whose moments are wanted
+   */
+  async probe(source: MediaSource, parts: readonly number[]): Promise<Probe> {
     const packets = new PacketListing()
     const frame = new PacketListing()
     const decoded = [...STREAM, '-frames:v', '1', ...LISTING, 'pipe:3']
     const extraMs = readingMs(source.bytes, this.limits)
     this.endsAtMs += extraMs
-    let end = await this.run(source, null, [...copyTo('pipe:1'), ...decoded], [packets, frame], extraMs)
+    let end = await this.run(source, 0, [...copyTo('pipe:1'), ...decoded], [packets, frame], extraMs)
     // Without a decoder for it nothing is listed either, and still there is something to say.
     if (end === 'refused' && frame.packets === 0) end = await this.listAgain(source, packets, end)
     return {
       end,
       codec: packets.codec,
       durationS: source.type === 'image/jpeg' ? null : packets.durationS,
+      moments: parts.map((part) => packets.momentAt(part)).filter((moment) => moment !== null),
       shown: frame.packets > 0 && frame.size !== null ? shownSize(frame.size, frame.pixelWidth) : null,
       stored: packets.size,
     }
@@ -76,32 +82,33 @@ export class Ffmpeg {
 
   /**
    * Takes the picture that is shown at a moment.
-   * @param atS seconds from the beginning; null: the first one
+   * @param moment null: the first picture
    * @param sizes one or two
    */
-  async takePictures(source: MediaSource, atS: number | null, sizes: readonly PixelSize[]): Promise<Pictures> {
+  async takePictures(source: MediaSource, moment: Moment | null, sizes: readonly PixelSize[]): Promise<Pictures> {
+    const { seekS, skipS } = moment === null ? { seekS: 0, skipS: 0 } : placeOf(source.type, moment)
     const outputs = sizes.map(() => new BoundedBytes(this.limits.outputBytes))
     const [first, second] = outputs
     if (first === undefined) return { end: 'done', pictures: [] }
-    const options = sizes.flatMap((size, index) => pictureTo(index === 0 ? 'pipe:1' : 'pipe:3', size))
-    const end = await this.run(source, atS, options, second === undefined ? [first] : [first, second])
+    const options = sizes.flatMap((size, index) => pictureTo(index === 0 ? 'pipe:1' : 'pipe:3', size, skipS))
+    const end = await this.run(source, seekS, options, second === undefined ? [first] : [first, second])
     return { end, pictures: outputs.map(({ bytes }) => (isWholeJpeg(bytes) ? bytes : null)) }
   }
 
   private async listAgain(source: MediaSource, packets: PacketListing, end: ToolEnd): Promise<ToolEnd> {
-    const listed = await this.run(source, null, copyTo('pipe:1'), [packets])
+    const listed = await this.run(source, 0, copyTo('pipe:1'), [packets])
     return listed === 'done' ? end : listed
   }
 
   private run(
     source: MediaSource,
-    atS: number | null,
+    seekS: number,
     outputOptions: readonly string[],
     sinks: readonly [ToolSink] | readonly [ToolSink, ToolSink],
     extraMs = 0,
   ): Promise<ToolEnd> {
     const { callMs, memoryBytes, blockBytes, noiseBytes } = this.limits
-    const input = inputOptions(source.file, source.type, atS, this.limits)
+    const input = inputOptions(source.file, source.type, seekS, this.limits)
     return runTool({
       path: this.path,
       args: [...QUIET, '-max_alloc', String(blockBytes), ...input, ...outputOptions],
@@ -119,10 +126,11 @@ function copyTo(pipe: string): string[] {
   return [...STREAM, '-c', 'copy', ...LISTING, pipe]
 }
 
-function pictureTo(pipe: string, { width, height }: PixelSize): string[] {
+function pictureTo(pipe: string, { width, height }: PixelSize, skipS: number): string[] {
+  const skip = skipS === 0 ? [] : ['-ss', skipS.toFixed(3)]
   const filter = `scale=${width}:${height},setsar=1`
   const jpeg = ['-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', JPEG_QUALITY, '-threads', '1']
-  return [...STREAM, '-frames:v', '1', '-vf', filter, ...jpeg, '-map_metadata', '-1', '-f', 'mjpeg', pipe]
+  return [...STREAM, ...skip, '-frames:v', '1', '-vf', filter, ...jpeg, '-map_metadata', '-1', '-f', 'mjpeg', pipe]
 }
 
 /** From its first marker to its last. */

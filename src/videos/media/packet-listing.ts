@@ -12,7 +12,17 @@ const PIXEL_SHAPE = /^#sar 0: (\d{1,9})\/(\d{1,9})$/
 const TIME_BASE = /^#tb 0: (\d{1,10})\/(\d{1,10})$/
 /** Stream, decoding time, presentation time, duration, bytes. */
 const PACKET = /^0, *(-?\d+|NOPTS), *(-?\d+|NOPTS), *(-?\d+), *\d+, /
+/** Of a packet that needs others before it; without flags it is a key picture. */
+const FLAGGED = ', F='
+const MAX_KEY_PICTURES = 1_000_000
 const NO_TIME = '-9223372036854775808'
+
+/** A moment of a video, both in seconds from the file's beginning. */
+export interface Moment {
+  readonly atS: number
+  /** The picture at or before it that can be decoded without others. */
+  readonly keyS: number
+}
 
 /**
  * Reads what ffmpeg's muxer `framecrc` writes: what the stream is, then one line for each packet. Unlike what ffmpeg says of a
@@ -29,6 +39,7 @@ export class PacketListing implements ToolSink {
   private firstTick = Number.POSITIVE_INFINITY
   private lastTick = Number.NEGATIVE_INFINITY
   private endTick = Number.NEGATIVE_INFINITY
+  private readonly keyTicks: number[] = []
   private rest = ''
 
   write(chunk: Buffer): boolean {
@@ -46,6 +57,19 @@ export class PacketListing implements ToolSink {
     if (this.endTick === this.lastTick && this.packets > 1) ticks += ticks / (this.packets - 1)
     const seconds = ticks * this.secondsPerTick
     return seconds > 0 && seconds <= MAX_DURATION_S ? Math.round(seconds * 1000) / 1000 : null
+  }
+
+  /** @param part of the length, 0..1. @returns null: the length is unknown */
+  momentAt(part: number): Moment | null {
+    const { durationS, firstTick, secondsPerTick } = this
+    if (durationS === null) return null
+    const atS = firstTick * secondsPerTick + part * durationS
+    let keyS = 0
+    for (const tick of this.keyTicks) {
+      const seconds = tick * secondsPerTick
+      if (seconds <= atS && seconds > keyS) keyS = seconds
+    }
+    return { atS: Math.max(0, atS), keyS }
   }
 
   private read(line: string): void {
@@ -73,6 +97,7 @@ export class PacketListing implements ToolSink {
     this.firstTick = Math.min(this.firstTick, tick)
     this.lastTick = Math.max(this.lastTick, tick)
     this.endTick = Math.max(this.endTick, tick + Math.max(0, Number(duration)))
+    if (!line.includes(FLAGGED) && this.keyTicks.length < MAX_KEY_PICTURES) this.keyTicks.push(tick)
   }
 }
 

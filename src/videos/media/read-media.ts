@@ -1,6 +1,7 @@
 import { type MediaFacts, SCREENSHOTS } from '../../model/video.js'
 import type { Ffmpeg, MediaSource, Probe } from './ffmpeg.js'
 import { SCREENSHOT_SIDE, THUMBNAIL_MAX_HEIGHT, THUMBNAIL_WIDTH } from './media-limits.js'
+import type { Moment } from './packet-listing.js'
 import type { ToolEnd } from './run-tool.js'
 import { fitInto, fitWidth, type PixelSize } from './shown-size.js'
 
@@ -30,29 +31,29 @@ const MOMENTS = Array.from({ length: SCREENSHOTS }, (_, index) => (2 * index + 1
  * not decodable.
  */
 export async function readMedia(tool: Ffmpeg, source: MediaSource): Promise<MediaFinding> {
-  const probe = await tool.probe(source)
+  const probe = await tool.probe(source, source.type === 'image/jpeg' ? [] : MOMENTS)
   const facts = factsOf(probe)
   if (probe.shown === null) return findingWithout(probe.end, facts)
   // The listing may have broken off at damaged bytes; what came before them is a video all the same.
   if (probe.end !== 'done' && probe.end !== 'refused') return findingWithout(probe.end, facts)
   const thumbnailSize = fitWidth(probe.shown, THUMBNAIL_WIDTH, THUMBNAIL_MAX_HEIGHT)
   if (source.type === 'image/jpeg') return takeAtBeginning(tool, source, facts, thumbnailSize)
-  return takeThroughout(tool, source, facts, thumbnailSize, fitInto(probe.shown, SCREENSHOT_SIDE))
+  return takeThroughout(tool, source, probe.moments, facts, thumbnailSize, fitInto(probe.shown, SCREENSHOT_SIDE))
 }
 
 async function takeThroughout(
   tool: Ffmpeg,
   source: MediaSource,
+  moments: readonly Moment[],
   facts: MediaFacts,
   thumbnailSize: PixelSize,
   screenshotSize: PixelSize,
 ): Promise<MediaFinding> {
   let thumbnail: Buffer | null = null
   const screenshots: Buffer[] = []
-  for (const moment of facts.durationS === null ? [] : MOMENTS) {
-    const atS = (facts.durationS ?? 0) * moment
+  for (const moment of moments) {
     const sizes = thumbnail === null ? [screenshotSize, thumbnailSize] : [screenshotSize]
-    const { end, pictures } = await tool.takePictures(source, atS, sizes)
+    const { end, pictures } = await tool.takePictures(source, moment, sizes)
     if (end === 'stopped' || end === 'missing') return findingWithout(end, facts)
     const [screenshot, small] = pictures
     if (screenshot) screenshots.push(screenshot)
