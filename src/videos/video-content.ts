@@ -61,9 +61,8 @@ export class VideoContent {
   }
 
   private async open(video: Video, range: ByteRange | undefined): Promise<Readable> {
-    const key = fileKeyOf(video)
-    const stream = await this.blobs.read(key, range)
-    if (stream === undefined) throw await this.missing(video.id, key)
+    const stream = await this.blobs.read(fileKeyOf(video), range)
+    if (stream === undefined) throw await this.missing(video.id)
     stream.once('error', (error: Error) => {
       this.logger.error({ event: 'video_stream_broken', videoId: video.id, reason: error.message })
     })
@@ -87,9 +86,8 @@ export class VideoContent {
   }
 
   /** Removed while we looked, or lost, which must never be taken for that. */
-  private async missing(id: string, key: string): Promise<AppError> {
-    if ((await this.records.find(id)) === undefined) return new AppError('not_found')
-    this.logger.error({ event: 'video_file_missing', videoId: id, key })
-    return new AppError('internal', 'The file of this video is missing')
+  private async missing(id: string): Promise<AppError> {
+    const isThere = (await this.records.find(id)) !== undefined
+    return isThere ? new AppError('internal', `The file of video ${id} is missing`) : new AppError('not_found')
   }
 }
