@@ -4,7 +4,8 @@ import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
 import type { Drive } from './drives/drive.js'
 import { readGpx } from './drives/read-gpx.js'
-import { Fleet, type FleetOptions } from './fleet.js'
+import { Fleet } from './fleet.js'
+import type { FleetOptions } from './fleet-options.js'
 import { summaryText } from './report.js'
 
 const FIRST_IMEI = '009900000000002'
@@ -43,6 +44,10 @@ function fleetOf(more: Partial<FleetOptions> = {}, drives: readonly Drive[] = [m
     duplicate: false,
     shuffleWindow: 0,
     clockSkewMs: 0,
+    alarmsPerHour: 0,
+    alarmBurst: 0,
+    clipShare: 0,
+    resetMs: 100,
     seed: 'test',
     usesSecrets: false,
   }

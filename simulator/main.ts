@@ -1,3 +1,4 @@
+import { findPackagedFfmpeg } from './clips/clip-maker.js'
 import type { Drive } from './drives/drive.js'
 import { GpxError, readGpx } from './drives/read-gpx.js'
 import { Fleet, type FleetSummary } from './fleet.js'
@@ -5,7 +6,7 @@ import { readCommandLine } from './options.js'
 import { Progress } from './progress.js'
 import { RegistrationError } from './registration.js'
 import { summaryText } from './report.js'
-import { JournalError } from './unit/journal.js'
+import { JournalError } from './unit/line-file.js'
 
 const NOT_SETTLED = 1
 const WRONG_INPUT = 2
@@ -23,8 +24,10 @@ async function main(): Promise<number> {
   const drives: Drive[] = []
   for (const file of line.files) drives.push(await readGpx(file))
   const note = (text: string) => progress.note(text)
-  const fleet = new Fleet(line.fleet, drives, { note })
+  const ffmpeg = line.fleet.ffmpeg ?? (await findPackagedFfmpeg())
+  const fleet = new Fleet({ ...line.fleet, ...(ffmpeg === undefined ? {} : { ffmpeg }) }, drives, { note })
   const progress = new Progress(() => fleet.summary(), process.stderr)
+  if (ffmpeg === undefined && line.fleet.clipShare > 0) note('no ffmpeg (FFMPEG_PATH): there will be no clips')
   const wasInterrupted = stopOnSignal(fleet, note)
   const summary = await fleet.run().finally(() => progress.end())
   process.stdout.write(`${summaryText(summary)}\n`)

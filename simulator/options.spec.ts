@@ -22,6 +22,10 @@ describe('readCommandLine', () => {
         duplicate: false,
         shuffleWindow: 0,
         clockSkewMs: 0,
+        alarmsPerHour: 0,
+        alarmBurst: 0,
+        clipShare: 0,
+        resetMs: 3000,
         seed: '1',
         usesSecrets: false,
       },
@@ -32,8 +36,9 @@ describe('readCommandLine', () => {
     const line =
       '--gpx a.gpx b.gpx --server https://fleet.example.com:8443/ --trucks 20 --speedup max --rebase --batch 1000 --in-flight 8 ' +
       '--ack-timeout 2.5 --imei-base 35209900176148 --admin-user root --admin-password pass --secrets --state dir --seed x ' +
-      '--duplicate --shuffle 50 --clock-skew -3600 --drop-acks 0.25 --disconnect-every 30'
-    expect(read(line)).toMatchObject({
+      '--duplicate --shuffle 50 --clock-skew -3600 --drop-acks 0.25 --disconnect-every 30 ' +
+      '--alarms-per-hour 12.5 --alarm-burst 100 --clips 0.5 --reset-time 0.2'
+    expect(read(line, { FFMPEG_PATH: '/opt/ffmpeg' })).toMatchObject({
       files: ['a.gpx', 'b.gpx'],
       fleet: {
         origin: 'https://fleet.example.com:8443',
@@ -46,6 +51,11 @@ describe('readCommandLine', () => {
         ackTimeoutMs: 2500,
         dropAcks: 0.25,
         disconnectEveryMs: 30_000,
+        alarmsPerHour: 12.5,
+        alarmBurst: 100,
+        clipShare: 0.5,
+        resetMs: 200,
+        ffmpeg: '/opt/ffmpeg',
         duplicate: true,
         shuffleWindow: 50,
         clockSkewMs: -3_600_000,
@@ -59,6 +69,10 @@ describe('readCommandLine', () => {
 
   it('shuffles the whole drive when no window is named', () => {
     expect(read('--shuffle --gpx a')).toMatchObject({ fleet: { shuffleWindow: Number.POSITIVE_INFINITY } })
+  })
+
+  it('gives every alarm a clip when no share is named', () => {
+    expect(read('--clips --gpx a')).toMatchObject({ fleet: { clipShare: 1 } })
   })
 
   it("takes the admin's password from the environment, the option first", () => {

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAX_BATCH } from '../src/codecs/device-json/decode-positions.js'
-import type { FleetOptions } from './fleet.js'
+import type { FleetOptions } from './fleet-options.js'
 import { findImeis, SIMULATED_IMEIS } from './imei-range.js'
 
 /** What a command line asks for: a run, or a text (help, or what was wrong) and the code to exit with. */
@@ -31,6 +31,10 @@ interface Given {
   readonly clockSkew: number
   readonly dropAcks: number
   readonly disconnectEvery: number
+  readonly alarmsPerHour: number
+  readonly alarmBurst: number
+  readonly clips: number
+  readonly resetTime: number
 }
 
 /** Reads the command line; the environment gives what should not be seen in a list of processes. */
@@ -75,6 +79,15 @@ function describe(): Command {
     .option('--admin-user <name>', 'admin who registers the trucks', 'admin')
     .option('--admin-password <password>', 'better in MILEPOST_ADMIN_PASSWORD; without either nothing is registered')
     .option('--secrets', 'give each truck a secret and present it; needs --state', false)
+    .option('--alarms-per-hour <n>', 'alarms of each truck in an hour of its drive', number(0, 100_000), 0)
+    .option('--alarm-burst <n>', 'alarms that each truck raises at once when it begins', whole(0, 100_000), 0)
+    .addOption(
+      new Option('--clips [share]', 'upload a clip for this share of the alarms, or for all')
+        .argParser(number(0, 1))
+        .preset('1')
+        .default(0, 'none'),
+    )
+    .option('--reset-time <s>', 'how long a RESET takes; a REBOOT takes three times as long', number(0, 3600), 3)
     .option('--state <dir>', 'keep outboxes (and secrets) there: a run that was killed goes on where it stopped')
     .option('--seed <text>', 'the same seed misbehaves in the same way', '1')
     .option('--duplicate', 'send each fix two or three times, in different events', false)
@@ -105,7 +118,7 @@ function checkTogether(command: Command, given: Given): void {
   if (findImeis(given.imeiBase, given.trucks) === undefined) wrong('--imei-base leaves no room for so many trucks')
 }
 
-function fleetOptionsOf(given: Given, { MILEPOST_ADMIN_PASSWORD }: NodeJS.ProcessEnv): FleetOptions {
+function fleetOptionsOf(given: Given, { FFMPEG_PATH, MILEPOST_ADMIN_PASSWORD }: NodeJS.ProcessEnv): FleetOptions {
   const password = given.adminPassword ?? MILEPOST_ADMIN_PASSWORD
   return {
     origin: given.server,
@@ -122,6 +135,11 @@ function fleetOptionsOf(given: Given, { MILEPOST_ADMIN_PASSWORD }: NodeJS.Proces
     duplicate: given.duplicate,
     shuffleWindow: given.shuffle,
     clockSkewMs: Math.round(given.clockSkew * 1000),
+    alarmsPerHour: given.alarmsPerHour,
+    alarmBurst: given.alarmBurst,
+    clipShare: given.clips,
+    resetMs: given.resetTime * 1000,
+    ...(FFMPEG_PATH === undefined || FFMPEG_PATH === '' ? {} : { ffmpeg: FFMPEG_PATH }),
     seed: given.seed,
     ...(password === undefined || password === '' ? {} : { admin: { username: given.adminUser, password } }),
     usesSecrets: given.secrets,

@@ -1,12 +1,17 @@
 import type { Clock } from './clock.js'
+import type { AlarmWatch } from './drives/alarm-watch.js'
 import type { Plan } from './drives/plan.js'
 import type { Journal } from './unit/journal.js'
 import type { Tally } from './unit/tally.js'
 import type { UnitClient, UnitEnd } from './unit/unit-client.js'
+import type { UnitDuties } from './unit-duties.js'
 
 export interface TruckParts {
   readonly deviceId: string
   readonly client: UnitClient
+  readonly duties: UnitDuties
+  /** Without, no alarms are raised. */
+  readonly watch?: AlarmWatch
   readonly plan: Plan
   /** Equal for equal plans: a journal of another plan is sent to its end, and the plan begun anew. */
   readonly planKey: string
@@ -48,9 +53,14 @@ export class Truck {
     return this.parts.client.pending
   }
 
-  /** Whether every record of the plan has been made and settled. */
+  /** Alarms, clips and commands that are not over. */
+  get pendingDuties(): number {
+    return this.parts.duties.pending
+  }
+
+  /** Whether every record of the plan has been made and settled, and everything else is over. */
   get isDone(): boolean {
-    return this.pending === 0 && this.tally.settled >= this.total
+    return this.parts.client.isSettled && this.tally.settled >= this.total
   }
 
   /** Rejects when records can no longer be kept, as on a full disk. */
@@ -77,15 +87,19 @@ export class Truck {
   }
 
   private async drive(): Promise<void> {
-    const { client, clock, journal, plan, planKey } = this.parts
+    const { client, clock, duties, journal, plan, planKey, watch } = this.parts
     const { signal } = this.stopping
     const originMs = (this.stepsBefore > 0 ? journal?.run?.originMs : undefined) ?? clock.nowMs()
     if (this.stepsBefore === 0) journal?.begin(planKey, originMs)
     const start = { clock, originMs, startMs: clock.nowMs(), fromStep: this.stepsBefore }
+    let recordedMs = Number.NEGATIVE_INFINITY
     for (const { dueMs, fix } of plan.recordings(start)) {
       if (!plan.isPaced) await client.whenRoom()
       else if (dueMs > clock.nowMs()) await clock.sleep(dueMs - clock.nowMs(), signal)
       if (signal.aborted) return
+      for (const alarm of watch?.observe(fix) ?? []) duties.raise(alarm)
+      if (dueMs - recordedMs < duties.intervalMs) continue
+      recordedMs = dueMs
       client.record([fix])
     }
   }

@@ -13,7 +13,7 @@ export interface ApiCall {
   readonly signal?: AbortSignal
 }
 
-const BASE_PATH = '/api/v1'
+export const BASE_PATH = '/api/v1'
 const CALL_TIMEOUT_MS = 15_000
 
 /** The server's REST interface as a client from outside sees it. */
@@ -36,7 +36,7 @@ export class ServerApi {
       })
       const text = await response.text()
       if (response.ok) return { status: response.status, body: parsed(text) }
-      return { status: response.status, refusal: refusalOf(response, text) }
+      return { status: response.status, refusal: refusalOf(response.status, response.headers.get('retry-after'), text) }
     } catch (error) {
       return { status: 0, refusal: { code: 'unreachable', message: `${this.origin}: ${reasonOf(error)}` } }
     }
@@ -44,23 +44,24 @@ export class ServerApi {
 }
 
 /** Milliseconds that a `Retry-After` header asks for: seconds, or a date. */
-export function retryAfterMsOf(header: string | null, nowMs: number): number | undefined {
-  if (header === null) return undefined
+export function retryAfterMsOf(header: string | null | undefined, nowMs: number): number | undefined {
+  if (header === null || header === undefined) return undefined
   if (/^\d+$/.test(header)) return Number(header) * 1000
   const dateMs = Date.parse(header)
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs)
 }
 
-function refusalOf(response: Response, text: string): Refusal {
+/** Why a status that is no success is one, in the server's words where it has some. */
+export function refusalOf(status: number, retryAfter: string | null | undefined, text: string): Refusal {
   const problem = parsed(text)
   const field = (name: string) => {
     const value: unknown = typeof problem === 'object' && problem !== null ? Reflect.get(problem, name) : undefined
     return typeof value === 'string' ? value : undefined
   }
-  const retryAfterMs = retryAfterMsOf(response.headers.get('retry-after'), Date.now())
+  const retryAfterMs = retryAfterMsOf(retryAfter, Date.now())
   return {
-    code: field('code') ?? `http_${response.status}`,
-    message: field('detail') ?? field('title') ?? `HTTP status ${response.status}`,
+    code: field('code') ?? `http_${status}`,
+    message: field('detail') ?? field('title') ?? `HTTP status ${status}`,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }
 }
@@ -73,7 +74,8 @@ function parsed(text: string): unknown {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** A short reason, such as the system's code. */
+export function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error
   if (!(cause instanceof Error)) return String(cause)
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message

@@ -3,9 +3,19 @@ import { z } from 'zod'
 import type { Clock } from '../clock.js'
 import type { Fix } from '../drives/drive.js'
 import type { Setback } from '../unit/back-off.js'
-import { type OpenOutcome, type Refusal, type SendOutcome, UnitLink } from '../unit/unit-transport.js'
+import type { UnitAlarm } from '../unit/unit-alarm.js'
+import {
+  type AlarmLine,
+  type Delivery,
+  type OpenOutcome,
+  type Refusal,
+  type SendOutcome,
+  UnitLink,
+} from '../unit/unit-transport.js'
 import { cuttableAgent } from './cuttable-agent.js'
 import type { DeviceToken, Token } from './device-token.js'
+import { SocketCommands } from './socket-commands.js'
+import { wireAlarmOf } from './wire-alarm.js'
 import { wirePositionOf } from './wire-position.js'
 
 export interface SocketLinkParts {
@@ -25,6 +35,8 @@ const Taken = z.object({
 })
 const Answer = z.union([z.object({ error: Whole }), Taken])
 const Renewed = z.union([z.object({ error: Whole }), z.object({ expiresIn: z.number().positive() })])
+const AlarmAnswer = z.union([z.object({ error: Whole }), z.object({ id: z.string(), duplicate: z.boolean() })])
+const ResultAnswer = z.union([z.object({ error: Whole }), z.object({ ok: z.literal(true) })])
 const Announcement = Whole.partial({ code: true })
 
 const CONNECT_TIMEOUT_MS = 20_000
@@ -72,6 +84,8 @@ export function connect(parts: SocketLinkParts): Promise<OpenOutcome> {
 
 /** A link to the device socket as `docs/device-guide.md` describes it. */
 class SocketLink extends UnitLink {
+  override readonly alarms: AlarmLine = { send: (alarm) => this.sendAlarm(alarm) }
+  override readonly commands: SocketCommands
   readonly ended: Promise<Setback>
   private readonly unanswered = new Set<() => void>()
   private announced: Setback = {}
@@ -83,6 +97,10 @@ class SocketLink extends UnitLink {
     private readonly parts: SocketLinkParts,
   ) {
     super()
+    this.commands = new SocketCommands(socket, async (result) => {
+      const reply = await this.ask('command:result', result)
+      return deliveryOf(reply, ResultAnswer, () => undefined)
+    })
     socket.on('closing', (reason: unknown) => {
       this.announced = Announcement.catch({ message: '' }).parse(reason)
     })
@@ -94,6 +112,11 @@ class SocketLink extends UnitLink {
     const positions = fixes.map(wirePositionOf)
     const reply = await this.ask('location', positions.length === 1 ? positions[0] : positions)
     return reply === undefined ? { kind: 'unanswered' } : outcomeOf(reply.answer, fixes.length)
+  }
+
+  private async sendAlarm(alarm: UnitAlarm): Promise<Delivery<{ readonly isDuplicate: boolean }>> {
+    const reply = await this.ask('alarm', wireAlarmOf(alarm))
+    return deliveryOf(reply, AlarmAnswer, ({ duplicate }) => ({ isDuplicate: duplicate }))
   }
 
   cut(): void {
@@ -163,4 +186,16 @@ function outcomeOf(answer: unknown, records: number): SendOutcome {
     return { kind: 'settled', ...read }
   }
   return { kind: 'refused', refusal: { code: 'bad_answer', message: 'the answer does not account for every record' } }
+}
+
+function deliveryOf<Taken extends object, Answer>(
+  reply: { readonly answer: unknown } | undefined,
+  schema: z.ZodType<Taken | { error: z.infer<typeof Whole> }>,
+  answerOf: (taken: Taken) => Answer,
+): Delivery<Answer> {
+  if (reply === undefined) return { kind: 'unanswered' }
+  const read = schema.safeParse(reply.answer).data
+  if (read === undefined) return { kind: 'refused', refusal: { code: 'bad_answer', message: 'not as agreed' } }
+  if ('error' in read) return { kind: 'refused', refusal: read.error }
+  return { kind: 'settled', answer: answerOf(read) }
 }

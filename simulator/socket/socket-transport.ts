@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import type { Random } from '../random.js'
 import { type OpenOutcome, UnitTransport } from '../unit/unit-transport.js'
 import { DeviceToken, type UnitIdentity } from './device-token.js'
+import { HttpUploads } from './http-uploads.js'
 import type { ServerApi } from './server-api.js'
 import { connect } from './socket-link.js'
 
@@ -14,8 +15,10 @@ const TOKEN_IS_WORTHLESS = new Set([
   'device_disabled',
 ])
 
-/** JSON units' way to the server: a login over HTTP for a token, positions over the device socket. */
+/** JSON units' way to the server: a login over HTTP for a token, everything but files over the device socket. */
 export class SocketTransport extends UnitTransport {
+  override readonly carriesAlarms = true
+  override readonly uploads: HttpUploads
   private readonly tokens: DeviceToken
 
   constructor(
@@ -26,6 +29,11 @@ export class SocketTransport extends UnitTransport {
   ) {
     super()
     this.tokens = new DeviceToken(api, identity, clock, random)
+    this.uploads = new HttpUploads(api, this.tokens)
+  }
+
+  override forgetLogin(): void {
+    this.tokens.forget()
   }
 
   /** A token from an earlier link that is refused now is replaced at once; a fresh one that is refused is the outcome. */

@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Fix } from '../drives/drive.js'
-import { Journal, JournalError } from './journal.js'
+import { Journal } from './journal.js'
+import { JournalError } from './line-file.js'
 
 const opened: Journal[] = []
 
@@ -111,7 +112,7 @@ describe('Journal', () => {
 
   it('is read by its owner only', () => {
     const file = newFile()
-    open(file)
+    open(file).append(fixes(0, 1), true)
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 })

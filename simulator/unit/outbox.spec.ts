@@ -83,7 +83,7 @@ describe('Outbox', () => {
     const journal = Journal.open(newFile())
     const outbox = new Outbox(journal)
     journal.close()
-    expect(() => outbox.add(fixes(0, 2))).toThrow(/EBADF/)
+    expect(() => outbox.add(fixes(0, 2))).toThrow(/unit\.journal is closed/)
     expect([outbox.pending, outbox.nextSeq]).toEqual([0, 0])
   })
 })

@@ -22,6 +22,31 @@ export class Tally {
   reconnects = 0
   /** Attempts to log in or connect that failed, by code. */
   readonly failedAttempts = new Map<string, number>()
+  /** Alarms raised, those found on disk included. */
+  alarms = 0
+  /** Alarms sent, each time they were sent. */
+  alarmsSent = 0
+  /** Alarms that the server has. */
+  alarmsAcked = 0
+  /** Acks that said the server had the alarm before. */
+  alarmDuplicates = 0
+  /** Alarms that the server will never store, by code. */
+  readonly alarmsRejected = new Map<string, number>()
+  clipsUploaded = 0
+  /** Uploads that have to be tried again. */
+  uploadsRepeated = 0
+  /** Clips that the server will never have, by code. */
+  readonly clipsFailed = new Map<string, number>()
+  /** Commands that came, each once. */
+  commands = 0
+  /** Times that a known command came again. */
+  commandsRepeated = 0
+  /** Commands whose work was done or begun, by type; each once. */
+  readonly commandsObeyed = new Map<string, number>()
+  /** Ends of commands that were told by an event of their own and acknowledged. */
+  resultsTold = 0
+  /** Restarts by command. */
+  restarts = 0
   /** Ends of links that the server announced, by code. */
   readonly closings = new Map<string, number>()
 
@@ -45,8 +70,26 @@ const NUMBERS = [
   'unanswered',
   'droppedAcks',
   'reconnects',
+  'alarms',
+  'alarmsSent',
+  'alarmsAcked',
+  'alarmDuplicates',
+  'clipsUploaded',
+  'uploadsRepeated',
+  'commands',
+  'commandsRepeated',
+  'resultsTold',
+  'restarts',
 ] as const
-const COUNTS = ['rejected', 'refusals', 'failedAttempts', 'closings'] as const
+const COUNTS = [
+  'rejected',
+  'refusals',
+  'failedAttempts',
+  'closings',
+  'alarmsRejected',
+  'clipsFailed',
+  'commandsObeyed',
+] as const
 
 /** One more, or that many more, of a code. */
 export function count(counts: Map<string, number>, code: string, more = 1): void {
@@ -63,6 +106,6 @@ export function totalOf(tallies: readonly Tally[]): Tally {
   return total
 }
 
-function sumOf(counts: ReadonlyMap<string, number>): number {
+export function sumOf(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((sum, number) => sum + number, 0)
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import type { Fix } from '../drives/drive.js'
 import type { Random } from '../random.js'
 import { BackOff } from './back-off.js'
+import type { LinkHealth, LinkRider } from './link-rider.js'
 import type { Outbox, OutboxEntry } from './outbox.js'
 import { count, Tally } from './tally.js'
 import type { Refusal, SendOutcome, UnitLink, UnitTransport } from './unit-transport.js'
@@ -47,7 +48,9 @@ export class UnitClient {
   private readonly stopping = new AbortController()
   private readonly inFlight = new Set<Promise<void>>()
   private readonly waiters = new Set<{ isMet(): boolean; resolve(): void; reject(error: unknown): void }>()
+  private readonly riders: LinkRider[] = []
   private link: UnitLink | undefined
+  private downUntilMs = 0
   private hasBeenLetIn = false
   private pausedUntilMs = 0
   private forgetPause: () => void = () => {}
@@ -74,6 +77,35 @@ export class UnitClient {
     return this.parts.outbox.pending
   }
 
+  /** Whether nothing is left to be sent or done, of records and of whatever else rides on the links. */
+  get isSettled(): boolean {
+    return this.pending === 0 && this.riders.every(({ pending }) => pending === 0)
+  }
+
+  /** Lets someone else use the links as well; before `run`. */
+  board(rider: LinkRider): void {
+    this.riders.push(rider)
+  }
+
+  /** A rider's work may be over. */
+  noteChange(): void {
+    this.wakeWaiters()
+  }
+
+  /** Ends the life of a unit that cannot keep its promise any more: `run` rejects with the error. */
+  fail(error: unknown): void {
+    this.failure ??= { error }
+    this.stop()
+    this.wakeWaiters()
+  }
+
+  /** Ends the link and opens none for so long, as a unit does that restarts. What it has recorded stays. */
+  restart(downMs: number): void {
+    this.downUntilMs = this.parts.clock.nowMs() + downMs
+    this.tally.restarts++
+    this.link?.close()
+  }
+
   /** Keeps the records and sends them as soon as may be. Throws when they cannot be kept. */
   record(fixes: readonly Fix[]): void {
     this.parts.outbox.add(fixes)
@@ -81,9 +113,9 @@ export class UnitClient {
     this.schedulePump()
   }
 
-  /** Resolves when the server has answered for every record so far. */
+  /** Resolves when the server has answered for everything so far. */
   whenSettled(): Promise<void> {
-    return this.until(() => this.parts.outbox.pending === 0)
+    return this.until(() => this.isSettled)
   }
 
   /** Resolves when there is no more waiting than the next few events take: a recorder without a pace of its own waits here. */
@@ -97,13 +129,15 @@ export class UnitClient {
     const { signal } = this.stopping
     let refusedLogins = 0
     while (!signal.aborted) {
+      if (this.downMs > 0) await clock.sleep(this.downMs, signal)
+      if (signal.aborted) break
       const { link, refusal } = await transport.open(signal)
-      if (signal.aborted) {
+      if (signal.aborted || this.downMs > 0) {
         link?.close()
       } else if (link !== undefined) {
         const { setback, lifeMs } = await this.ride(link)
         this.backOff.noteLinkEnded(lifeMs)
-        await clock.sleep(this.backOff.nextMs(setback), signal)
+        if (this.downMs === 0) await clock.sleep(this.backOff.nextMs(setback), signal)
       } else {
         count(this.tally.failedAttempts, refusal.code)
         if (!this.hasBeenLetIn && SHUT_OUT.has(refusal.code) && ++refusedLogins === SHUT_OUT_AFTER) {
@@ -120,7 +154,13 @@ export class UnitClient {
   stop(): void {
     this.stopping.abort()
     this.forgetPause()
+    for (const rider of this.riders) rider.stop()
     this.link?.close()
+  }
+
+  /** How much longer the unit is down for a restart. */
+  private get downMs(): number {
+    return Math.max(0, this.downUntilMs - this.parts.clock.nowMs())
   }
 
   /** Uses the link until it ends. When this resolves, nothing is in flight. */
@@ -132,13 +172,28 @@ export class UnitClient {
     this.unansweredInARow = 0
     this.link = link
     this.schedulePump()
+    const health = this.healthOf(link)
+    for (const rider of this.riders) rider.handleLink(link, health)
     const forgetCut = this.planCut(link)
     const setback = await link.ended
     forgetCut()
     this.link = undefined
     if (setback.code !== undefined) count(this.tally.closings, setback.code)
-    await Promise.all(this.inFlight)
+    await Promise.all([...this.inFlight, ...this.riders.map((rider) => rider.handleLinkEnd())])
     return { setback, lifeMs: clock.nowMs() - openedMs }
+  }
+
+  private healthOf(link: UnitLink): LinkHealth {
+    return { noteAnswer: () => this.noteAnswer(), noteSilence: () => this.noteSilence(link) }
+  }
+
+  private noteAnswer(): void {
+    this.unansweredInARow = 0
+  }
+
+  private noteSilence(link: UnitLink): void {
+    this.tally.unanswered++
+    if (++this.unansweredInARow >= UNANSWERED_IN_A_ROW) link.cut()
   }
 
   private planCut(link: UnitLink): () => void {
@@ -195,7 +250,7 @@ export class UnitClient {
   }
 
   private handleAnswer(entries: readonly OutboxEntry[], answer: Extract<SendOutcome, { kind: 'settled' }>): void {
-    this.unansweredInARow = 0
+    this.noteAnswer()
     this.backOff.noteSuccess()
     if (this.settings.dropAcks > 0 && this.parts.random() < this.settings.dropAcks) {
       this.tally.droppedAcks++
@@ -212,7 +267,7 @@ export class UnitClient {
   /** A lasting refusal is narrowed down to the one record it is about, which is then settled: sent for ever, it would block the rest. */
   private handleRefusal(entries: readonly OutboxEntry[], refusal: Refusal): void {
     const { clock, outbox } = this.parts
-    this.unansweredInARow = 0
+    this.noteAnswer()
     count(this.tally.refusals, refusal.code)
     const isLasting = LASTING_REFUSALS.has(refusal.code) && refusal.retryAfterMs === undefined
     if (isLasting && entries.length === 1) {
@@ -239,9 +294,8 @@ export class UnitClient {
   }
 
   private handleSilence(link: UnitLink, entries: readonly OutboxEntry[]): void {
-    this.tally.unanswered++
     this.parts.outbox.giveBack(entries)
-    if (++this.unansweredInARow >= UNANSWERED_IN_A_ROW) link.cut()
+    this.noteSilence(link)
   }
 
   private until(isMet: () => boolean): Promise<void> {
@@ -259,10 +313,5 @@ export class UnitClient {
       else continue
       this.waiters.delete(waiter)
     }
-  }
-
-  private fail(error: unknown): void {
-    this.failure ??= { error }
-    this.stop()
   }
 }

@@ -1,5 +1,8 @@
+import type { CommandReply } from '../../src/model/command.js'
 import type { Fix } from '../drives/drive.js'
 import type { Setback } from './back-off.js'
+import type { UnitAlarm } from './unit-alarm.js'
+import type { UnitCommand, UnitCommandResult } from './unit-command.js'
 
 /** Why a link could not be opened, or an event was not taken: a stable code and the server's words. */
 export interface Refusal extends Setback {
@@ -24,8 +27,32 @@ export type SendOutcome =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'unanswered' }
 
-/** An open link to the server. */
+/** What came of sending one thing that is not a record. Only `settled` says that the server has it. */
+export type Delivery<Answer> =
+  | { readonly kind: 'settled'; readonly answer: Answer }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'unanswered' }
+
+/** Alarms over a link. */
+export interface AlarmLine {
+  /** Never rejects; `unanswered` at the latest when the link ends. */
+  send(alarm: UnitAlarm): Promise<Delivery<{ readonly isDuplicate: boolean }>>
+}
+
+/** Commands over a link. */
+export interface CommandLine {
+  /** Hands over each command, those that came before this call first. What it returns is the answer; undefined: none. */
+  onCommand(obey: (command: UnitCommand) => CommandReply | undefined): void
+
+  /** Never rejects; `unanswered` at the latest when the link ends. */
+  sendResult(result: UnitCommandResult): Promise<Delivery<undefined>>
+}
+
+/** An open link to the server. A protocol that knows no alarms, or no commands, has no such line. */
 export abstract class UnitLink {
+  readonly alarms?: AlarmLine
+  readonly commands?: CommandLine
+
   /** Resolves once, when the link is gone for whatever reason, with the server's reason if it gave one. */
   abstract readonly ended: Promise<Setback>
 
@@ -43,8 +70,38 @@ export type OpenOutcome =
   | { readonly link: UnitLink; readonly refusal?: undefined }
   | { readonly link?: undefined; readonly refusal: Refusal }
 
+/** A file to upload, whole on the disk. */
+export interface ClipFile {
+  readonly path: string
+  /** The name that the server is to know it by. */
+  readonly fileName: string
+  readonly bytes: number
+  readonly sha256: Buffer
+  /** Unit's clock, epoch milliseconds UTC. */
+  readonly recordedAtMs: number
+}
+
+/** What came of an upload. A lasting refusal holds for every repetition. */
+export type UploadOutcome =
+  | { readonly videoId: string; readonly refusal?: undefined }
+  | { readonly videoId?: undefined; readonly refusal: Refusal; readonly isLasting: boolean }
+
+/** The way of a unit's files to the server. */
+export interface ClipUploads {
+  /** Never rejects: a server that cannot be reached, or a signal, is the refusal `unreachable`. */
+  upload(clip: ClipFile, signal: AbortSignal): Promise<UploadOutcome>
+}
+
 /** The way one unit reaches the server: its protocol, and whatever login that protocol knows. */
 export abstract class UnitTransport {
+  /** Whether its links have a line for alarms: one that nobody can send would stay for ever. */
+  readonly carriesAlarms: boolean = false
+  /** Without, the unit has no clips. */
+  readonly uploads?: ClipUploads
+
+  /** The unit starts from nothing but its identity: the next link takes a new login, where the protocol has one. */
+  forgetLogin(): void {}
+
   /** Logs in where needed and opens a link. Never rejects: a server that cannot be reached is the refusal `unreachable`. */
   abstract open(signal: AbortSignal): Promise<OpenOutcome>
 }
