@@ -1,5 +1,4 @@
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+import { spoiledBuild } from './support/spoiled-build.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { tortureByKills } from './torture/kill-torture.js'
 
@@ -27,17 +26,8 @@ describe('a server that is killed under load', () => {
 
 /** A copy of the build in which the group commit answers its callers first and writes afterwards. */
 function buildThatAcksBeforeCommit(): string {
-  const directory = temporaryDirectory()
-  const dist = path.join(directory, 'dist')
-  cpSync('dist', dist, { recursive: true })
-  cpSync('package.json', path.join(directory, 'package.json'))
-  symlinkSync(path.resolve('node_modules'), path.join(directory, 'node_modules'))
-  const file = path.join(dist, 'src/pipeline/group-commit.js')
   const honest = 'const result = await this.positions.append(positions);'
   const early =
     'const result = { isNew: positions.map(() => true), isLatest: positions.map(() => false) }; void this.positions.append(positions).catch(() => undefined);'
-  const source = readFileSync(file, 'utf8')
-  if (!source.includes(honest)) throw new Error('the line to spoil is not there any more')
-  writeFileSync(file, source.replace(honest, early))
-  return dist
+  return spoiledBuild('src/pipeline/group-commit.js', honest, early)
 }

@@ -80,6 +80,13 @@ export class ServerProcess {
     await this.end('SIGKILL')
   }
 
+  /** Waits until the process ends by itself. */
+  async ended(): Promise<void> {
+    const { child } = this
+    this.child = undefined
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+
   /** SIGTERM. @returns the exit code */
   async stop(): Promise<number | null> {
     return this.end('SIGTERM')

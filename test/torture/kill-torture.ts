@@ -11,6 +11,8 @@ export interface KillTortureOptions {
   readonly seed: number
   /** The build under test; absent: the project's own. */
   readonly dist?: string
+  /** Ends the server's process, or waits until it ends by itself; absent: a kill within a second. @param left times that are to come after this */
+  readonly endOnce?: (server: ServerProcess, random: () => number, left: number) => Promise<void>
   readonly onKill?: (kill: number, acked: number) => void
 }
 
@@ -33,8 +35,21 @@ export interface KillTortureResult {
  * what they hold acknowledgements for with the tracks. What was acknowledged before a kill is checked right after the restart,
  * before a resend could mend a loss: units never send again what was acknowledged.
  */
-export async function tortureByKills(options: KillTortureOptions): Promise<KillTortureResult> {
+export function tortureByKills(options: KillTortureOptions): Promise<KillTortureResult> {
+  return underKills(options, (...unit) => new RelentlessUnit(...unit), compareTracks)
+}
+
+/**
+ * The same with units of any kind and a comparison of their own.
+ * @param compare what the units hold acknowledgements for with what the server has, once all is acknowledged
+ */
+export async function underKills<Unit extends RelentlessUnit, Result>(
+  options: KillTortureOptions,
+  makeUnit: (...unit: ConstructorParameters<typeof RelentlessUnit>) => Unit,
+  compare: (api: Api, units: readonly Unit[], kills: number) => Promise<Result>,
+): Promise<Result> {
   const random = seededRandom(options.seed)
+  const endOnce = options.endOnce ?? killSoon
   const server = new ServerProcess(
     {
       DATA_DIR: options.dataDirectory,
@@ -47,11 +62,12 @@ export async function tortureByKills(options: KillTortureOptions): Promise<KillT
   )
   await server.start()
   try {
-    const units = await enrol(server.api, options.units, random)
+    const units = await enrol(server.api, options.units, (imei, token, startMs) =>
+      makeUnit(imei, token, startMs, random),
+    )
     const runs = units.map((unit) => unit.run(server.url))
     for (let kill = 1; kill <= options.kills; kill++) {
-      await sleep(150 + random() * 600)
-      await server.kill()
+      await endOnce(server, random, options.kills - kill)
       options.onKill?.(
         kill,
         units.reduce((sum, { acked }) => sum + acked.size, 0),
@@ -67,17 +83,26 @@ export async function tortureByKills(options: KillTortureOptions): Promise<KillT
   }
 }
 
-async function enrol(api: Api, count: number, random: () => number): Promise<RelentlessUnit[]> {
+async function killSoon(server: ServerProcess, random: () => number): Promise<void> {
+  await sleep(150 + random() * 600)
+  await server.kill()
+}
+
+async function enrol<Unit>(
+  api: Api,
+  count: number,
+  makeUnit: (imei: string, token: string, startMs: number) => Unit,
+): Promise<Unit[]> {
   const startMs = Date.now() - 86_400_000
   return Promise.all(
     Array.from({ length: count }, async (_, n) => {
       const imei = testImei(n)
-      return new RelentlessUnit(imei, await api.loginDevice(imei), startMs, random)
+      return makeUnit(imei, await api.loginDevice(imei), startMs)
     }),
   )
 }
 
-async function compare(api: Api, units: readonly RelentlessUnit[], kills: number): Promise<KillTortureResult> {
+async function compareTracks(api: Api, units: readonly RelentlessUnit[], kills: number): Promise<KillTortureResult> {
   const token = await api.login('admin', ADMIN_PASSWORD)
   const result = { kills, acked: 0, lost: 0, doubled: 0, invented: 0, resent: 0 }
   for (const unit of units) {

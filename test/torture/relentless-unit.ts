@@ -4,7 +4,10 @@ import { io, type Socket } from 'socket.io-client'
 const ACK_WITHIN_MS = 12_000
 const IN_FLIGHT = 4
 
-interface Answer {
+/** What events are acknowledged with, as far as units look at it. */
+export interface Answer {
+  readonly id?: string
+  readonly duplicate?: boolean
   readonly accepted?: number
   readonly duplicates?: number
   readonly rejected?: readonly unknown[]
@@ -22,14 +25,14 @@ export class RelentlessUnit {
   readonly sent = new Set<number>()
   duplicates = 0
   private waiting: number[][] = []
-  private nextTimeMs: number
+  protected nextTimeMs: number
   private isSending = true
 
   constructor(
     readonly imei: string,
     private readonly token: string,
     startMs: number,
-    private readonly random: () => number,
+    protected readonly random: () => number,
   ) {
     this.nextTimeMs = startMs
   }
@@ -86,9 +89,10 @@ export class RelentlessUnit {
     }
   }
 
-  private async deliver(socket: Socket, batch: number[]): Promise<boolean> {
+  /** @returns whether it is settled */
+  protected async deliver(socket: Socket, batch: number[]): Promise<boolean> {
     const records = batch.map((timeMs) => ({ time: timeMs, latitude: 48 + (timeMs % 1000) / 10_000, longitude: 11.5 }))
-    const answer = await this.ask(socket, records.length === 1 ? records[0] : records)
+    const answer = await this.ask(socket, 'location', records.length === 1 ? records[0] : records)
     if (answer === undefined || answer.error !== undefined) return false
     const settled = (answer.accepted ?? 0) + (answer.duplicates ?? 0)
     if (settled !== batch.length) throw new Error(`${batch.length} sent, answered ${JSON.stringify(answer)}`)
@@ -97,11 +101,12 @@ export class RelentlessUnit {
     return true
   }
 
-  private ask(socket: Socket, payload: unknown): Promise<Answer | undefined> {
+  /** @returns undefined: no answer in time, or the connection was lost */
+  protected ask(socket: Socket, event: string, payload: unknown): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const onLost = () => resolve(undefined)
       socket.once('disconnect', onLost)
-      socket.timeout(ACK_WITHIN_MS).emit('location', payload, (error: Error | null, answer: Answer) => {
+      socket.timeout(ACK_WITHIN_MS).emit(event, payload, (error: Error | null, answer: Answer) => {
         socket.off('disconnect', onLost)
         resolve(error === null ? answer : undefined)
       })
@@ -110,9 +115,12 @@ export class RelentlessUnit {
 
   private nextBatch(): number[] | undefined {
     if (!this.isSending) return undefined
-    const size = this.random() < 0.7 ? 1 : 1 + Math.floor(this.random() * 60)
+    const size = this.batchSize()
     const batch = Array.from({ length: size }, () => this.nextTimeMs++)
     for (const timeMs of batch) this.sent.add(timeMs)
     return batch
+  }
+  protected batchSize(): number {
+    return this.random() < 0.7 ? 1 : 1 + Math.floor(this.random() * 60)
   }
 }
