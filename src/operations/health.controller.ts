@@ -38,7 +38,7 @@ export class HealthController {
     operationId: 'getReadiness',
     summary: 'Whether the server can do its work',
     description:
-      'Asks every store, at most once a second. Send no traffic while it says 503: a store is away, the disk is full, or the server is stopping.',
+      'Asks every store, at most once a second. Send no traffic while it says 503: a store is away, the disk is full, or the server is stopping. `media` tells of the tool that makes pictures of videos; without it everything else works and the answer is 200.',
   })
   @Refuses()
   @Answers(200, 'Every store works', readinessOut)

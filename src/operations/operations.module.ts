@@ -11,6 +11,7 @@ import { DeviceRecords } from '../storage/sql/device-records.js'
 import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import { SqlStore } from '../storage/sql/sql-store.js'
 import { UserRecords } from '../storage/sql/user-records.js'
+import { MediaTool } from '../videos/media/media-tool.js'
 import { VideoRetention } from '../videos/video-retention.js'
 import { VideosModule } from '../videos/videos.module.js'
 import { DiskFullInterceptor } from './disk-full.interceptor.js'
@@ -37,6 +38,8 @@ import { retentionRules } from './retention-rules.js'
         blobs: BlobStore,
         disk: DiskGuard,
         metrics: Metrics,
+        media: MediaTool,
+        { MEDIA_WORKERS }: AppConfig,
       ) =>
         new Readiness(
           {
@@ -47,8 +50,9 @@ import { retentionRules } from './retention-rules.js'
             disk: async () => disk.assertWritable(),
           },
           metrics,
+          MEDIA_WORKERS === 0 ? {} : { media: () => media.checkHealth() },
         ),
-      inject: [SqlStore, PositionStore, QuarantineStore, BlobStore, DiskGuard, Metrics],
+      inject: [SqlStore, PositionStore, QuarantineStore, BlobStore, DiskGuard, Metrics, MediaTool, AppConfig],
     },
     {
       provide: Retention,

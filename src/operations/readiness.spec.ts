@@ -39,6 +39,18 @@ describe('Readiness', () => {
     expect(await gauges()).toEqual({ sql: 1, positions: 0 })
   })
 
+  it('tells what does not work and is ready all the same, when units can do without', async () => {
+    const missing = async () => {
+      throw new Error('there is no ffmpeg')
+    }
+    const readiness = new Readiness({ sql: ok }, metrics, { media: missing })
+    expect(await readiness.report()).toEqual({
+      status: 'ok',
+      details: { sql: { status: 'ok', message: null }, media: { status: 'error', message: 'there is no ffmpeg' } },
+    })
+    expect(await gauges()).toEqual({ sql: 1, media: 0 })
+  })
+
   it('asks all stores at once and gives a store that hangs two seconds', async () => {
     const hang = () => new Promise<void>(() => undefined)
     const readiness = new Readiness({ sql: hang, positions: hang, disk: ok }, metrics)

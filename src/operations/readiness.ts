@@ -29,9 +29,14 @@ export class Readiness {
   private latest: ReadinessReport | undefined
   private latestAtMs = 0
 
+  /**
+   * @param checks of what the server cannot do without
+   * @param extras of what units can do without: it is told, and the server is ready all the same
+   */
   constructor(
     private readonly checks: Readonly<Record<string, StoreCheck>>,
     private readonly metrics: Metrics,
+    private readonly extras: Readonly<Record<string, StoreCheck>> = {},
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -45,10 +50,12 @@ export class Readiness {
 
   private async ask(): Promise<ReadinessReport> {
     const entries = await Promise.all(
-      Object.entries(this.checks).map(async ([store, check]) => [store, await this.stateOf(store, check)] as const),
+      Object.entries({ ...this.checks, ...this.extras }).map(
+        async ([store, check]) => [store, await this.stateOf(store, check)] as const,
+      ),
     )
     for (const [store, { status }] of entries) this.metrics.storeUp.set({ store }, status === 'ok' ? 1 : 0)
-    const isOk = entries.every(([, { status }]) => status === 'ok')
+    const isOk = entries.every(([store, { status }]) => status === 'ok' || store in this.extras)
     this.latest = { status: isOk ? 'ok' : 'error', details: Object.fromEntries(entries) }
     this.latestAtMs = this.now()
     return this.latest

@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common'
+import { MEDIA_PROVIDERS } from './media/media-providers.js'
+import { MediaTool } from './media/media-tool.js'
 import { SignedLinks } from './signed-links.js'
 import { VideoContent } from './video-content.js'
 import { VideoEvents } from './video-events.js'
@@ -12,7 +14,16 @@ import { VideosService } from './videos.service.js'
 /** Evidence videos: what users see of them and do with them, and the work in the background. */
 @Module({
   controllers: [VideosController, VideoFilesController],
-  providers: [VideosService, VideoContent, SignedLinks, VideoEvents, VideoNews, VideoRemoval, VideoRetention],
-  exports: [VideoEvents, VideoRemoval, VideoRetention],
+  providers: [
+    ...MEDIA_PROVIDERS,
+    VideosService,
+    VideoContent,
+    SignedLinks,
+    VideoEvents,
+    VideoNews,
+    VideoRemoval,
+    VideoRetention,
+  ],
+  exports: [MediaTool, VideoEvents, VideoRemoval, VideoRetention],
 })
 export class VideosModule {}
