@@ -20,8 +20,6 @@ export interface GivenVideo
 
 /** Puts videos into the stores of a running application, past the ways in of units. */
 export class StoredVideos {
-  private made = 0
-
   constructor(private readonly running: RunningApp) {}
 
   get records(): VideoRecords {
@@ -45,7 +43,7 @@ export class StoredVideos {
     const video = {
       id,
       deviceId: given.deviceId ?? testImei(1),
-      fileName: given.fileName ?? `clip-${++this.made}.mp4`,
+      fileName: given.fileName ?? `clip-${id}.mp4`,
       bytes: content.length,
       sha256: createHash('sha256').update(content).digest('hex'),
       contentType: given.contentType ?? 'video/mp4',
@@ -54,7 +52,7 @@ export class StoredVideos {
       reservedAtMs: uploadedAtMs,
     } as const
     await this.blobs.append(blobUploadId, 0, chunksOf(content))
-    await this.records.reserve(video)
+    if ((await this.records.reserve(video)) !== undefined) throw new Error('the name is taken')
     await this.blobs.complete(blobUploadId, fileKeyOf(video))
     await this.records.show(id, uploadedAtMs)
     if (thumbnail !== undefined) await this.blobs.put(thumbnailKeyOf(id), thumbnail)
