@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common'
+import { CommandsModule } from './commands/commands.module.js'
 import type { AppConfig } from './config/app-config.js'
 import { ConfigModule } from './config/config.module.js'
 import { DevicesModule } from './devices/devices.module.js'
@@ -35,6 +36,7 @@ export class AppModule {
         DevicesModule,
         VideosModule,
         TracksModule,
+        CommandsModule,
         PipelineModule,
         IngressModule,
         OperationsModule,

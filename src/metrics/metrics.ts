@@ -82,13 +82,54 @@ export class Metrics {
     ['outcome'],
   )
   readonly mediaRunning = this.gauge('milepost_media_running', 'Videos that are worked on now')
+  readonly commands = this.counter('milepost_commands_total', 'Commands that came into a state', ['type', 'status'])
+  readonly commandsResent = this.counter('milepost_commands_resent_total', 'Commands that went out again', ['type'])
+  private countOpenCommands: () => Iterable<readonly [status: string, count: number]> = () => []
+  private readonly openCommands: Gauge<'status'> = new Gauge({
+    name: 'milepost_commands_open',
+    help: 'Commands that have not ended',
+    labelNames: ['status'],
+    registers: [this.registry],
+    collect: () => {
+      for (const [status, count] of this.countOpenCommands()) this.openCommands.set({ status }, count)
+    },
+  })
+  readonly commandAnswerSeconds = new Histogram({
+    name: 'milepost_command_answer_seconds',
+    help: 'From the first sending of a command to the answer of its unit',
+    labelNames: ['type'],
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
+    registers: [this.registry],
+  })
   readonly retentionRemoved = this.counter('milepost_retention_removed_total', 'Records removed by age', ['store'])
   readonly retentionFailed = this.counter('milepost_retention_failed_total', 'Removals by age that failed', ['store'])
+  readonly uploads = this.counter(
+    'milepost_uploads_total',
+    'Requests that brought bytes of videos, by what became of them',
+    ['way', 'outcome'],
+  )
+  readonly uploadBytes = this.counter('milepost_upload_bytes_total', 'Bytes of videos that came in', ['way'])
+  private listOpenUploads: () => readonly string[] = () => []
+  private readonly openUploads: Gauge<'way'> = new Gauge<'way'>({
+    name: 'milepost_uploads_open',
+    help: 'Requests that bring bytes of videos now',
+    labelNames: ['way'],
+    registers: [this.registry],
+    collect: () => {
+      this.openUploads.reset()
+      for (const way of this.listOpenUploads()) this.openUploads.inc({ way })
+    },
+  })
   readonly diskFreeBytes = this.gauge('milepost_disk_free_bytes', 'Free bytes on the data disk')
   readonly storeUp = this.gauge('milepost_store_up', '1 while the store works', ['store'])
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** How many commands are open is asked when somebody looks. */
+  watchOpenCommands(count: () => Iterable<readonly [status: string, count: number]>): void {
+    this.countOpenCommands = count
   }
 
   /** How many positions wait is asked when somebody looks: it changes with every event. */
@@ -99,6 +140,11 @@ export class Metrics {
   /** The same of alarms. */
   watchWaitingAlarms(count: () => number): void {
     this.countWaitingAlarms = count
+  }
+
+  /** @param list the way of each upload that is under way */
+  watchOpenUploads(list: () => readonly string[]): void {
+    this.listOpenUploads = list
   }
 
   private counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

@@ -1,10 +1,12 @@
 import { Global, Module } from '@nestjs/common'
+import { CommandsModule } from '../commands/commands.module.js'
 import { AppConfig } from '../config/app-config.js'
 import { LiveFeed } from '../live/live-feed.js'
 import { Metrics } from '../metrics/metrics.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { CommandResults } from './command-results.js'
 import { GroupCommit } from './group-commit.js'
 import { Ingest } from './ingest.js'
 import { Quarantine } from './quarantine.js'
@@ -14,7 +16,9 @@ const DAY_MS = 86_400_000
 /** What happens to a report. */
 @Global()
 @Module({
+  imports: [CommandsModule],
   providers: [
+    CommandResults,
     {
       provide: GroupCommit,
       useFactory: (store: PositionStore, metrics: Metrics, config: AppConfig) =>
@@ -43,6 +47,6 @@ const DAY_MS = 86_400_000
       inject: [GroupCommit, Quarantine, LiveFeed, DiskGuard, Metrics, AppConfig],
     },
   ],
-  exports: [Ingest, GroupCommit, Quarantine],
+  exports: [CommandResults, Ingest, GroupCommit, Quarantine],
 })
 export class PipelineModule {}

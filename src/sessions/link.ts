@@ -7,6 +7,9 @@ export type Transport = 'socket' | 'http' | 'mqtt' | 'tcp' | 'udp'
 /** Why the server ends a link; socket units are told in `closing`. */
 export type ClosingCode = 'replaced' | 'token_expired' | 'device_disabled' | 'shutting_down' | 'too_many_requests'
 
+/** Who was the first to end a link; a connection that broke was ended by the unit, as far as anybody can know. */
+export type LinkEnd = 'unit' | 'server'
+
 /** A live connection to a unit. The ingress that owns the connection implements it. */
 export interface Link {
   readonly deviceId: DeviceId

@@ -39,6 +39,43 @@ describe('Sessions', () => {
     expect(heard).toEqual([newer.one])
   })
 
+  it('tells once that a link has ended, and who was the first to end it', () => {
+    const { sessions } = build()
+    const ends: Array<[string, Link, string]> = []
+    const [cut, replaced, ended, early] = ['cut', 'replaced', 'ended', 'early'].map((id) => link(id).one) as [
+      Link,
+      Link,
+      Link,
+      Link,
+    ]
+    sessions.onLinkEnd((one, endedBy) => ends.push([one.deviceId, one, endedBy]))
+    for (const one of [cut, replaced, ended, early]) sessions.open(one, true)
+    sessions.closed(cut)
+    sessions.closed(cut)
+    sessions.open({ ...replaced }, true)
+    sessions.closed(replaced)
+    sessions.end(ended, 'token_expired')
+    expect(ends.map(([deviceId]) => deviceId)).toEqual(['cut', 'replaced'])
+    sessions.closed(ended)
+    sessions.closed(early)
+    sessions.end(early, 'token_expired')
+    expect(ends).toEqual([
+      ['cut', cut, 'unit'],
+      ['replaced', replaced, 'server'],
+      ['ended', ended, 'server'],
+      ['early', early, 'unit'],
+    ])
+  })
+
+  it('tells of devices that left the registry, whether they had been there or not', () => {
+    const { sessions } = build()
+    const gone: string[] = []
+    sessions.onForgotten((deviceId) => gone.push(deviceId))
+    sessions.open(link('d1').one, true)
+    for (const deviceId of ['d1', 'd2']) sessions.forget(deviceId)
+    expect(gone).toEqual(['d1', 'd2'])
+  })
+
   it('lets the newest exclusive link win and tells the older one why', () => {
     const { sessions, changes } = build()
     const older = link('d1')

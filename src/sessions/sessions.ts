@@ -1,6 +1,6 @@
 import type { Metrics } from '../metrics/metrics.js'
 import type { DeviceId } from '../model/device-id.js'
-import type { ClosingCode, Link, Presence, PresenceChange, Transport } from './link.js'
+import type { ClosingCode, Link, LinkEnd, Presence, PresenceChange, Transport } from './link.js'
 import { OrderedIds } from './ordered-ids.js'
 
 /** Heard over a way without links (HTTP, UDP) a device counts as online for this long. */
@@ -39,6 +39,10 @@ export class Sessions {
   private readonly heardLately = new Set<Entry>()
   private readonly listeners: Array<(change: PresenceChange) => void> = []
   private readonly linkListeners: Array<(link: Link) => void> = []
+  private readonly linkEndListeners: Array<(link: Link, endedBy: LinkEnd) => void> = []
+  private readonly forgetListeners: Array<(deviceId: DeviceId) => void> = []
+  /** Links that the server was the first to end. */
+  private readonly endedHere = new WeakSet<Link>()
 
   constructor(
     private readonly metrics: Metrics,
@@ -53,6 +57,16 @@ export class Sessions {
   /** Registers for links that can be spoken to; the listener must not throw or wait. */
   onLink(listener: (link: Link) => void): void {
     this.linkListeners.push(listener)
+  }
+
+  /** Registers for ends of links, each told once, with who was the first to end it; the listener must not throw or wait. */
+  onLinkEnd(listener: (link: Link, endedBy: LinkEnd) => void): void {
+    this.linkEndListeners.push(listener)
+  }
+
+  /** Registers for devices that have left the registry; the listener must not throw or wait. */
+  onForgotten(listener: (deviceId: DeviceId) => void): void {
+    this.forgetListeners.push(listener)
   }
 
   /** The unit of an open link has joined: from now on it may be sent to. The ingress calls it once. */
@@ -78,6 +92,7 @@ export class Sessions {
       this.metrics.openLinks.dec({ transport: one.transport })
       this.metrics.linksReplaced.inc()
       this.closeLink(one, 'replaced')
+      this.tellEnd(one)
     }
     this.updateOnline(entry, now)
     return true
@@ -89,6 +104,7 @@ export class Sessions {
     if (entry === undefined || !entry.links.includes(link)) return
     entry.links = entry.links.filter((one) => one !== link)
     this.metrics.openLinks.dec({ transport: link.transport })
+    this.tellEnd(link)
     this.updateOnline(entry, this.now())
   }
 
@@ -154,6 +170,7 @@ export class Sessions {
   /** Ends all links of a deleted device and forgets it; links that take a moment to close are let go of as they do. */
   forget(deviceId: DeviceId): void {
     this.endLinks(deviceId, 'device_disabled')
+    for (const listener of this.forgetListeners) listener(deviceId)
     const entry = this.entries.get(deviceId)
     if (entry === undefined) return
     entry.heardTransport = null
@@ -237,7 +254,13 @@ export class Sessions {
 
   private closeLink(link: Link, code: ClosingCode): void {
     this.metrics.linksClosed.inc({ code })
+    this.endedHere.add(link)
     link.close(code)
+  }
+
+  private tellEnd(link: Link): void {
+    const endedBy = this.endedHere.has(link) ? 'server' : 'unit'
+    for (const listener of this.linkEndListeners) listener(link, endedBy)
   }
 
   private entryOf(deviceId: DeviceId): Entry {

@@ -29,6 +29,11 @@ export const ANSWER_HEADERS = {
     schema: { type: 'string', enum: ['true'] },
   },
   Location: { description: 'Path of what was created', required: true, schema: { type: 'string' } },
+  'Preference-Applied': {
+    description: 'The wait that was granted, such as `wait=10`',
+    required: false,
+    schema: { type: 'string' },
+  },
   'RateLimit-Limit': {
     description: 'So many are allowed; absent while the limit is off',
     required: false,

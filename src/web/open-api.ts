@@ -24,6 +24,7 @@ const TAGS = {
   tracks: 'Where a device has been, as pages or as a file, and how far',
   alarms: 'What units think a person should see, and what people make of it',
   videos: 'Evidence: the files that units uploaded, with their pictures',
+  commands: 'What units are told to do, and what becomes of it',
   units: 'What units themselves call, with a device token',
   users: 'People and their roles; for admins',
   audit: 'What users changed; for admins',

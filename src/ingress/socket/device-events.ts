@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common'
+import { decodeCommandResult } from '../../codecs/device-json/decode-command-result.js'
 import { encodeLocationAnswer } from '../../codecs/device-json/encode-answer.js'
 import { TokenVerifier } from '../../identity/token-verifier.js'
 import { AppError } from '../../model/app-error.js'
+import { CommandResults } from '../../pipeline/command-results.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { TOO_LARGE } from '../../web/limited-parser.js'
 import { within } from '../../web/within.js'
@@ -29,6 +31,7 @@ type EventHandler = (payload: unknown, unit: Unit) => Promise<unknown>
 export class DeviceEvents {
   private readonly handlers: ReadonlyMap<string, EventHandler> = new Map<string, EventHandler>([
     ['location', (payload, unit) => this.takeLocation(payload, unit)],
+    ['command:result', (payload, unit) => within(this.takeCommandResult(payload, unit), ANSWER_WITHIN_MS)],
     ['auth', (payload, unit) => within(this.renew(payload, unit), ANSWER_WITHIN_MS)],
   ])
 
@@ -37,6 +40,7 @@ export class DeviceEvents {
     private readonly verifier: TokenVerifier,
     private readonly sessions: Sessions,
     private readonly limiter: EventLimiter,
+    private readonly commandResults: CommandResults,
   ) {}
 
   /**
@@ -60,6 +64,14 @@ export class DeviceEvents {
 
   private takeLocation(payload: unknown, { link }: Unit): Promise<unknown> {
     return this.intake.take(payload, link.deviceId, 'socket').then(encodeLocationAnswer)
+  }
+
+  private async takeCommandResult(payload: unknown, { link }: Unit): Promise<unknown> {
+    const result = decodeCommandResult(payload, link.deviceId)
+    if (result === undefined)
+      throw new AppError('invalid_request', 'Send {id, status: "done" or "failed", result?, message?}')
+    await this.commandResults.take(result)
+    return { ok: true }
   }
 
   private async renew(payload: unknown, { link }: Unit): Promise<unknown> {

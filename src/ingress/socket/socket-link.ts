@@ -16,6 +16,11 @@ const CLOSING_WORDS: Readonly<Record<ClosingCode, string>> = {
 /** Timers hold at most so many milliseconds; a token that lives longer is looked at again then. */
 const MAX_TIMER_MS = 2_147_483_647
 
+/** Where socket.io keeps what waits for an answer: only commands do. */
+interface WithAcks {
+  readonly acks: Map<number, () => void>
+}
+
 /** A unit's authenticated socket. Ends itself, with words, when its token does. */
 export class SocketLink implements Link {
   readonly transport = 'socket'
@@ -73,6 +78,9 @@ export class SocketLink implements Link {
   ended(): void {
     this.isClosed = true
     clearTimeout(this.expiry)
+    // socket.io leaves the acks of a socket that is gone to their time-outs.
+    for (const settle of [...(this.socket as unknown as WithAcks).acks.values()]) settle()
+    ;(this.socket as unknown as WithAcks).acks.clear()
   }
 
   private disconnect(code: ClosingCode): void {

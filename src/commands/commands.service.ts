@@ -1,0 +1,126 @@
+import { Injectable } from '@nestjs/common'
+import { z } from 'zod'
+import { AuditLog } from '../identity/audit-log.js'
+import { DeviceDirectory } from '../identity/device-directory.js'
+import { AppError } from '../model/app-error.js'
+import type { CommandType } from '../model/command.js'
+import type { DeviceId } from '../model/device-id.js'
+import { type CommandRecord, CommandRecords } from '../storage/sql/command-records.js'
+import type { Role } from '../storage/sql/user-records.js'
+import { Cursors, type Page } from '../web/cursor.js'
+import {
+  type CommandJson,
+  type CommandListIn,
+  type NewCommandIn,
+  toCommandJson,
+  toCommandParams,
+} from './command.schema.js'
+import { CommandChanges } from './command-changes.js'
+import { cancel } from './command-life.js'
+import { CommandWaits } from './command-waits.js'
+
+/** Only admins may send these: they take a unit away, or make it do anything. */
+const FOR_ADMINS: ReadonlySet<CommandType> = new Set(['SET_SERVER', 'CUSTOM'])
+
+const cursors = new Cursors('commands', z.tuple([z.int(), z.string()]))
+
+/** Who sends a command, and from where. */
+export interface Commander {
+  readonly username: string
+  readonly role: Role
+  readonly address: string
+}
+
+/** How long a request wants to wait for the end. */
+export interface Patience {
+  readonly waitMs: number
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal
+}
+
+export interface SubmittedCommand {
+  readonly command: CommandRecord
+  /** Whether the wait was granted. */
+  readonly hasWaited: boolean
+}
+
+/** What users do with commands. */
+@Injectable()
+export class CommandsService {
+  constructor(
+    private readonly records: CommandRecords,
+    private readonly changes: CommandChanges,
+    private readonly waits: CommandWaits,
+    private readonly directory: DeviceDirectory,
+    private readonly audit: AuditLog,
+  ) {}
+
+  /**
+   * Stores a command, which then finds its way, and waits for its end if that is wanted.
+   * @throws AppError `forbidden` | `not_found` | `device_disabled` | `disk_full` | `store_unavailable`
+   */
+  async submit(
+    deviceId: DeviceId,
+    wanted: NewCommandIn,
+    by: Commander,
+    patience: Patience | undefined,
+  ): Promise<SubmittedCommand> {
+    const { type, ttlSeconds } = wanted
+    if (FOR_ADMINS.has(type) && by.role !== 'admin') throw new AppError('forbidden', `Only an admin may send ${type}`)
+    await this.checkDevice(deviceId)
+    const params = toCommandParams(wanted)
+    const wish = { deviceId, type, params, ttlMs: ttlSeconds * 1000, createdBy: by.username }
+    const command = await this.changes.begin(wish)
+    // From here on at once: its end must not come before somebody waits for it.
+    const end = patience && this.waits.waitForEnd(command.id, patience.waitMs, patience.signal)
+    await this.record('command.create', command, by)
+    await this.cancelIfGone(command)
+    if (end === undefined) return { command, hasWaited: false }
+    await end
+    return { command: (await this.records.find(command.id)) ?? command, hasWaited: true }
+  }
+
+  /** @throws AppError `not_found` | `invalid_cursor` */
+  async list(deviceId: DeviceId, { status, limit, cursor }: CommandListIn): Promise<Page<CommandJson>> {
+    const last = cursors.decode(cursor)
+    if ((await this.directory.find(deviceId)) === undefined) throw new AppError('not_found')
+    const before = last && { createdAtMs: last[0], id: last[1] }
+    const rows = await this.records.list({ deviceId, statuses: status, limit: limit + 1, before })
+    return cursors.page(rows, limit, ({ createdAtMs, id }) => [createdAtMs, id], toCommandJson)
+  }
+
+  /** @throws AppError `not_found` */
+  async get(id: string): Promise<CommandJson> {
+    const command = await this.records.find(id)
+    if (command === undefined) throw new AppError('not_found')
+    return toCommandJson(command)
+  }
+
+  /** @throws AppError `not_found` | `command_ended` | `disk_full` */
+  async cancel(id: string, by: Commander): Promise<CommandJson> {
+    const done = await this.changes.apply(id, (command, nowMs) => cancel(command, null, nowMs))
+    if (done === undefined) throw new AppError('not_found')
+    if (!done.isChanged) throw new AppError('command_ended', `The command is ${done.command.status}`)
+    await this.record('command.cancel', done.command, by)
+    return toCommandJson(done.command)
+  }
+
+  private async checkDevice(deviceId: DeviceId): Promise<void> {
+    const device = await this.directory.find(deviceId)
+    if (device === undefined) throw new AppError('not_found', 'There is no such device')
+    if (device.status === 'disabled') throw new AppError('device_disabled')
+  }
+
+  /** A device that was removed while the command was stored: nobody else would find it before the next start. */
+  private async cancelIfGone({ id, deviceId }: CommandRecord): Promise<void> {
+    const isThere = await this.directory.find(deviceId).catch(() => true)
+    if (isThere === undefined) await this.changes.apply(id, (one, nowMs) => cancel(one, 'device_deleted', nowMs))
+  }
+
+  /** Without the text of CUSTOM, which may hold a unit's password; the command itself has it. */
+  private async record(action: string, command: CommandRecord, by: Commander): Promise<void> {
+    const { id, deviceId, type, params } = command
+    const detail = { id, type, ...(type === 'CUSTOM' ? {} : { params }) }
+    await this.audit.record({ by: by.username, address: by.address, action, target: deviceId, detail })
+  }
+}

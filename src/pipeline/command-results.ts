@@ -1,0 +1,21 @@
+import { Injectable } from '@nestjs/common'
+import { CommandChanges } from '../commands/command-changes.js'
+import { settle } from '../commands/command-life.js'
+import { AppError } from '../model/app-error.js'
+import type { CommandResult } from '../model/command.js'
+
+/** The one place where what units say of their commands reaches them. */
+@Injectable()
+export class CommandResults {
+  constructor(private readonly commands: CommandChanges) {}
+
+  /**
+   * Resolves when the result is on disk, or was there, or came too late and is noted: it may be acknowledged then.
+   * @throws AppError `command_not_found` (another device's too) | `disk_full` | `store_unavailable` | `overloaded`
+   */
+  async take(result: CommandResult): Promise<void> {
+    const isOfDevice = ({ deviceId }: { readonly deviceId: string }) => deviceId === result.deviceId
+    const taken = await this.commands.apply(result.id, (command, nowMs) => settle(command, result, nowMs), isOfDevice)
+    if (taken === undefined) throw new AppError('command_not_found')
+  }
+}
