@@ -74,6 +74,14 @@ describe('GET /openapi.json', () => {
         'POST /api/v1/devices/{deviceId}/secret',
         'POST /api/v1/locations',
         'POST /api/v1/users',
+        'DELETE /api/v1/videos/{id}',
+        'GET /api/v1/videos',
+        'GET /api/v1/videos/{id}',
+        'GET /api/v1/videos/{id}/content',
+        'GET /api/v1/videos/{id}/screenshots/{number}',
+        'GET /api/v1/videos/{id}/thumbnail',
+        'PATCH /api/v1/videos/{id}',
+        'POST /api/v1/videos/{id}/link',
       ].sort(),
     )
   })
