@@ -1,44 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { endSimulators, simulate } from '../test/simulator/simulator-process.js'
 import { readGpx } from './drives/read-gpx.js'
 
 const MUNICH = path.join('test', 'data', 'munich-2014-1hz.gpx')
 const FIRST_IMEI = '009900000000002'
-const REGISTER = path.resolve('test', 'jest', 'register.cjs')
-const MAIN = path.resolve('simulator', 'main.ts')
 
-interface Ended {
-  readonly exitCode: number | null
-  readonly signal: string | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const children: ChildProcess[] = []
 let server: FakeServer
-
-/** The simulator in a process of its own, as `npm run simulate` runs it but straight from its source. */
-function simulate(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
-  const code = `require(${JSON.stringify(MAIN)})`
-  const child = spawn(process.execPath, ['--require', REGISTER, '-e', code, '--', 'simulate', ...args], {
-    env: { ...process.env, MILEPOST_ADMIN_PASSWORD: '' },
-  })
-  children.push(child)
-  const texts = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk) => {
-    texts.stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    texts.stderr += chunk
-  })
-  const ended = new Promise<Ended>((resolve) => {
-    child.once('close', (exitCode, signal) => resolve({ exitCode, signal, ...texts }))
-  })
-  return { child, ended }
-}
 
 async function until(isMet: () => boolean): Promise<void> {
   for (let time = 0; !isMet(); time++) {
@@ -52,7 +22,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
+  endSimulators()
   await server.stop()
 })
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket as TcpSocket } from 'node:net'
 import { type Socket, Server as SocketServer } from 'socket.io'
 import { z } from 'zod'
+import { FakeDuties } from './fake-duties.js'
 
 const Position = z.looseObject({ time: z.iso.datetime(), latitude: z.number(), longitude: z.number() })
 export type ReceivedPosition = z.infer<typeof Position>
@@ -22,6 +23,8 @@ export class FakeServer {
   /** Every event that came, in order. */
   readonly events: Array<{ readonly deviceId: string; readonly positions: readonly ReceivedPosition[] }> = []
   readonly devices = new Map<string, { readonly secret?: string; readonly name?: string }>()
+  /** Alarms, files and commands. */
+  readonly duties = new FakeDuties()
   readonly logins: unknown[] = []
   /** Tokens offered by the `auth` event. */
   readonly renewals: string[] = []
@@ -102,6 +105,7 @@ export class FakeServer {
       const answer = this.store(deviceId, positions)
       if (verdict === 'store') ack(answer)
     })
+    this.duties.attach(deviceId, socket)
     socket.on('auth', ({ token }: { token: string }, ack: (answer: unknown) => void) => {
       this.renewals.push(token)
       const code = this.refuseRenewal()
@@ -126,14 +130,29 @@ export class FakeServer {
   }
 
   private async handleRest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url ?? ''
+    if (request.method === 'PUT') {
+      await this.handleUpload(path, request, response).catch(() => {}) // the unit was killed or cut
+      return
+    }
     let text = ''
     for await (const chunk of request) text += chunk
-    const path = request.url ?? ''
     const body: unknown = JSON.parse(text)
     const refusal = this.refuseRest(path, body)
     const { status, answer } = refusal ? problem(refusal) : this.answerRest(path, body)
     if (refusal?.retryAfter !== undefined) response.setHeader('retry-after', refusal.retryAfter)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+  }
+
+  private async handleUpload(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refusal = this.refuseRest(path, undefined)
+    const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
+    const { status, answer } = refusal
+      ? problem(refusal)
+      : await this.duties.takeFile(deviceIdOf(token), decodeURIComponent(path.replace('/api/v1/videos/', '')), request)
+    if (refusal?.retryAfter !== undefined) response.setHeader('retry-after', refusal.retryAfter)
+    if (status > 0) response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+    else request.destroy()
   }
 
   private answerRest(path: string, body: unknown): { status: number; answer: unknown } {
