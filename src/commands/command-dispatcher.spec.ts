@@ -1,0 +1,487 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Logger } from '@nestjs/common'
+import type { DataSource } from 'typeorm'
+import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
+import type { CommandOrder, CommandReply, CommandType } from '../model/command.js'
+import type { Link } from '../sessions/link.js'
+import { Sessions } from '../sessions/sessions.js'
+import type { CommandRecord } from '../storage/sql/command-records.js'
+import { openSqliteDataSource } from '../storage/sql/sqlite-data-source.js'
+import { TypeormCommandRecords } from '../storage/sql/typeorm-command-records.js'
+import { CommandChanges } from './command-changes.js'
+import { CommandDispatcher } from './command-dispatcher.js'
+import { cancel, settle } from './command-life.js'
+import { CommandSweeper } from './command-sweeper.js'
+
+const T = 1_700_000_000_000
+const ACCEPTED: CommandReply = { status: 'accepted', result: null, message: null }
+const DONE: CommandReply = { status: 'done', result: { n: 1 }, message: null }
+
+let directory: string
+let dataSource: DataSource
+let now: number
+let full = false
+let stop: () => void = () => undefined
+
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'milepost-dispatcher-'))
+  dataSource = await openSqliteDataSource({ file: path.join(directory, 'milepost.sqlite') })
+  Logger.overrideLogger(false)
+})
+afterAll(async () => {
+  Logger.overrideLogger(['error'])
+  await dataSource.destroy()
+  rmSync(directory, { recursive: true, force: true })
+})
+beforeEach(async () => {
+  await dataSource.query('DELETE FROM commands')
+  now = T
+  full = false
+})
+afterEach(() => {
+  stop()
+  jest.restoreAllMocks()
+})
+
+/** Everything between the store and the links, as one process has it. */
+async function start() {
+  const clock = () => now
+  const records = new TypeormCommandRecords(dataSource)
+  const sessions = new Sessions(new Metrics(), clock)
+  const assertWritable = () => {
+    if (full) throw new AppError('disk_full')
+  }
+  const changes = new CommandChanges(records, { assertWritable } as never, clock)
+  const options = { resultTimeoutMs: 600_000, onResent: () => undefined, now: clock }
+  const dispatcher = new CommandDispatcher(records, changes, sessions, options)
+  const there = { list: async ({ among }: { among: string[] }) => among.map((deviceId) => ({ deviceId })) }
+  const sweeper = new CommandSweeper(records, changes, there as never, sessions, clock)
+  await sweeper.start()
+  await dispatcher.start()
+  stop = () => {
+    dispatcher.stop()
+    sweeper.stop()
+  }
+  const wish = (type: CommandType = 'RESET', deviceId = 'd', ttlMs = 86_400_000) =>
+    changes.begin({ deviceId, type, params: {}, ttlMs, createdBy: 'ann' })
+  /** Lets time pass in steps of the clock's second. */
+  const pass = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 1000) {
+      now += Math.min(left, 1000)
+      dispatcher.tick()
+      sweeper.tick()
+      await quiet()
+    }
+  }
+  return { records, sessions, changes, dispatcher, wish, pass }
+}
+
+/** A unit's link, of which a test says what comes back. */
+class TestLink implements Link {
+  readonly transport = 'socket'
+  readonly openedAtMs = now
+  readonly orders: CommandOrder[] = []
+  readonly answers: Array<(reply: CommandReply | undefined) => void> = []
+
+  constructor(
+    readonly deviceId = 'd',
+    readonly carriesCommandIds = true,
+  ) {}
+
+  sendCommand(order: CommandOrder): Promise<CommandReply | undefined> {
+    this.orders.push(order)
+    return new Promise((resolve) => this.answers.push(resolve))
+  }
+
+  close(): void {}
+}
+
+function connect(sessions: Sessions, link = new TestLink()): TestLink {
+  sessions.open(link, link.carriesCommandIds)
+  sessions.ready(link)
+  return link
+}
+
+/** Until nothing asks the database any more. */
+async function quiet(): Promise<void> {
+  for (let n = 0; n < 8; n++) {
+    await dataSource.query('SELECT 1')
+    await dataSource.query('UPDATE commands SET status = status WHERE id IS NULL')
+    await nextTurn()
+  }
+}
+
+const stepsOf = async (records: TypeormCommandRecords, { id }: CommandRecord) =>
+  (await records.find(id))?.history.map(
+    ({ atMs, status, detail }) => `${atMs - T} ${status}${detail === null ? '' : ` ${detail}`}`,
+  )
+const idsOf = ({ orders }: TestLink) => orders.map(({ id }) => id)
+
+describe('the dispatcher', () => {
+  it('gives a command to a unit that is there, and to one that comes', async () => {
+    const { sessions, wish, records } = await start()
+    const here = connect(sessions)
+    const first = await wish('REBOOT')
+    const second = await wish('RESET', 'later')
+    await quiet()
+    expect(here.orders).toEqual([{ id: first.id, type: 'REBOOT', params: {}, expiresAtMs: T + 86_400_000 }])
+    const there = connect(sessions, new TestLink('later'))
+    await quiet()
+    expect(idsOf(there)).toEqual([second.id])
+    expect(await stepsOf(records, second)).toEqual(['0 queued', '0 sent'])
+  })
+
+  it('stores that a command goes out before it does', async () => {
+    const { sessions, wish, records } = await start()
+    const statuses: Array<Promise<string | undefined>> = []
+    const link = new TestLink()
+    link.sendCommand = async ({ id }) => {
+      statuses.push(records.find(id).then((command) => command?.status))
+      return undefined
+    }
+    connect(sessions, link)
+    await wish()
+    await quiet()
+    expect(await Promise.all(statuses)).toEqual(['sent'])
+  })
+
+  it('says nothing to a unit that has not joined yet', async () => {
+    const { sessions, wish } = await start()
+    const link = new TestLink()
+    sessions.open(link, true)
+    const { id } = await wish()
+    await quiet()
+    expect(link.orders).toEqual([])
+    sessions.ready(link)
+    await quiet()
+    expect(idsOf(link)).toEqual([id])
+  })
+
+  it('gives commands in order, the next one when the one before is accepted or has ended', async () => {
+    const { sessions, wish, records, changes } = await start()
+    const link = connect(sessions)
+    const commands = []
+    for (let n = 0; n < 5; n++) commands.push(await wish())
+    const ids = commands.map(({ id }) => id)
+    await quiet()
+    expect(idsOf(link)).toEqual(ids.slice(0, 1))
+    link.answers[0]?.(ACCEPTED)
+    await quiet()
+    expect(idsOf(link)).toEqual(ids.slice(0, 2))
+    link.answers[1]?.(DONE)
+    await quiet()
+    expect(idsOf(link)).toEqual(ids.slice(0, 3))
+    await changes.apply(ids[2] as string, (command, nowMs) => cancel(command, null, nowMs))
+    await quiet()
+    expect(idsOf(link)).toEqual(ids.slice(0, 4))
+    await changes.apply(ids[3] as string, (command, nowMs) => settle(command, { ...DONE, status: 'failed' }, nowMs))
+    await quiet()
+    expect(idsOf(link)).toEqual(ids)
+    const statuses = await Promise.all(ids.map(async (id) => (await records.find(id))?.status))
+    expect(statuses).toEqual(['accepted', 'done', 'cancelled', 'failed', 'sent'])
+  })
+
+  it('sends what is not answered again after 30 s with the same id, and takes a late answer of before', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connect(sessions)
+    const command = await wish()
+    await quiet()
+    await pass(29_000)
+    expect(link.orders).toHaveLength(1)
+    await pass(1000)
+    expect(idsOf(link)).toEqual([command.id, command.id])
+    await pass(30_000)
+    expect(link.orders).toHaveLength(3)
+    link.answers[0]?.(DONE)
+    link.answers[1]?.(DONE)
+    await quiet()
+    await pass(60_000)
+    expect(link.orders).toHaveLength(3)
+    expect(await stepsOf(records, command)).toEqual([
+      '0 queued',
+      '0 sent',
+      '30000 sent resent',
+      '60000 sent resent',
+      '60000 done',
+    ])
+  })
+
+  it('sends it again on each new link at once, and takes an answer of an older link', async () => {
+    const { sessions, wish, records } = await start()
+    const older = connect(sessions)
+    const command = await wish()
+    await quiet()
+    now += 5
+    const newer = connect(sessions)
+    await quiet()
+    expect([idsOf(older), idsOf(newer)]).toEqual([[command.id], [command.id]])
+    older.answers[0]?.(ACCEPTED)
+    await quiet()
+    newer.answers[0]?.(ACCEPTED)
+    await quiet()
+    expect(await stepsOf(records, command)).toEqual(['0 queued', '0 sent', '5 sent resent', '5 accepted'])
+  })
+
+  it('sends it until it expires, and not after', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connect(sessions)
+    const command = await wish('RESET', 'd', 45_000)
+    await quiet()
+    await pass(120_000)
+    expect(link.orders).toHaveLength(2)
+    expect(await stepsOf(records, command)).toEqual(['0 queued', '0 sent', '30000 sent resent', '45000 expired'])
+    link.answers[1]?.(ACCEPTED)
+    await quiet()
+    expect((await records.find(command.id))?.status).toBe('expired')
+  })
+
+  it('lets commands expire while their unit is away, and gives out the next one that has not', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const short = await wish('RESET', 'd', 5000)
+    const long = await wish('REBOOT', 'd', 50_000)
+    await pass(10_000)
+    const link = connect(sessions)
+    await quiet()
+    expect(idsOf(link)).toEqual([long.id])
+    expect(await stepsOf(records, short)).toEqual(['0 queued', '5000 expired'])
+  })
+
+  it('fails what was accepted and gets no result, also across a restart', async () => {
+    const one = await start()
+    const link = connect(one.sessions)
+    const [first, second] = [await one.wish(), await one.wish()]
+    await quiet()
+    for (const n of [0, 1]) {
+      link.answers[n]?.(ACCEPTED)
+      await quiet()
+    }
+    await one.pass(599_000)
+    expect((await one.records.find(first.id))?.status).toBe('accepted')
+    stop()
+    now += 2000
+    const { records } = await start()
+    for (const { id } of [first, second])
+      expect(await records.find(id)).toMatchObject({ status: 'failed', message: 'no_result' })
+  })
+
+  it('goes on after a restart: expires at once what is overdue, sends again what was sent, keeps the order', async () => {
+    const one = await start()
+    const lost = connect(one.sessions)
+    const [sent, short, next] = [await one.wish(), await one.wish('RESET', 'd', 1000), await one.wish()]
+    await quiet()
+    stop()
+    now += 60_000
+    const two = await start()
+    expect((await two.records.find(short.id))?.status).toBe('expired')
+    const link = connect(two.sessions)
+    await quiet()
+    link.answers[0]?.(DONE)
+    await quiet()
+    expect([idsOf(lost), idsOf(link)]).toEqual([[sent.id], [sent.id, next.id]])
+  })
+
+  it('asks nothing of the store for devices without commands', async () => {
+    const { sessions, wish, records } = await start()
+    await wish('RESET', 'd7')
+    await quiet()
+    const findNext = jest.spyOn(records, 'findNext')
+    for (let n = 0; n < 5000; n++) connect(sessions, new TestLink(`d${n}`))
+    await quiet()
+    expect(findNext.mock.calls).toEqual([['d7']])
+  })
+
+  it('gives 500 units that come back at once their commands, few at a time', async () => {
+    const { sessions, wish, records } = await start()
+    for (let n = 0; n < 500; n++) await wish('RESET', `d${n}`)
+    await quiet()
+    let underWay = 0
+    let most = 0
+    const findNext = records.findNext.bind(records)
+    jest.spyOn(records, 'findNext').mockImplementation(async (deviceId) => {
+      most = Math.max(most, ++underWay)
+      const found = await findNext(deviceId)
+      underWay -= 1
+      return found
+    })
+    const links = Array.from({ length: 500 }, (_, n) => connect(sessions, new TestLink(`d${n}`)))
+    while (links.some(({ orders }) => orders.length === 0)) await quiet()
+    expect(links.every(({ orders }) => orders.length === 1)).toBe(true)
+    expect(most).toBeLessThanOrEqual(32)
+  })
+})
+
+describe('the dispatcher, when the store fails', () => {
+  const broken = () => Promise.reject(new AppError('store_unavailable'))
+
+  it('tries again until the command is out', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const replace = jest.spyOn(records, 'replace').mockImplementation(broken)
+    const link = connect(sessions)
+    const { id } = await wish()
+    await quiet()
+    await pass(10_000)
+    expect(link.orders).toEqual([])
+    expect(replace.mock.calls.length).toBeLessThan(6) // after 0, 1, 3, 7 s
+    replace.mockRestore()
+    await pass(8000)
+    expect(idsOf(link)).toEqual([id])
+  })
+
+  it('keeps an answer until the store takes it', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connect(sessions, new TestLink('d', false))
+    const { id } = await wish()
+    await quiet()
+    const find = jest.spyOn(records, 'find').mockImplementation(broken)
+    link.answers[0]?.(DONE)
+    await quiet()
+    await pass(3000)
+    find.mockRestore()
+    await pass(8000)
+    expect(await records.find(id)).toMatchObject({ status: 'done', result: { n: 1 } })
+  })
+
+  it('writes nothing while the disk is full, and goes on afterwards', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const { id } = await wish('RESET', 'd', 60_000)
+    full = true
+    const link = connect(sessions)
+    await quiet()
+    await pass(3000)
+    expect([link.orders, (await records.find(id))?.status]).toEqual([[], 'queued'])
+    full = false
+    await pass(8000)
+    expect(idsOf(link)).toEqual([id])
+  })
+})
+
+describe('the dispatcher, on links without command ids', () => {
+  const connectTracker = (sessions: Sessions) => connect(sessions, new TestLink('d', false))
+
+  it('never sends anything twice, and fails it after 60 s without a reply', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const first = connectTracker(sessions)
+    const command = await wish('CUSTOM')
+    const next = await wish('CUSTOM')
+    await quiet()
+    await pass(40_000)
+    sessions.closed(first)
+    const second = connectTracker(sessions)
+    await pass(19_000)
+    expect([first.orders.length, second.orders.length]).toEqual([1, 0])
+    await pass(1000)
+    expect(await stepsOf(records, command)).toEqual(['0 queued', '0 sent', '60000 failed no_reply'])
+    expect(idsOf(second)).toEqual([next.id])
+  })
+
+  it('takes a reply within that time', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connectTracker(sessions)
+    const command = await wish('CUSTOM')
+    await quiet()
+    await pass(50_000)
+    link.answers[0]?.(DONE)
+    await quiet()
+    expect((await records.find(command.id))?.status).toBe('done')
+  })
+
+  it.each(['RESET', 'REBOOT'] as const)(
+    'takes the end of the link by the unit and its return for the end of %s',
+    async (type) => {
+      const { sessions, wish, records, pass } = await start()
+      const first = connectTracker(sessions)
+      const command = await wish(type)
+      await quiet()
+      await pass(2000)
+      sessions.closed(first)
+      await quiet()
+      await pass(88_000)
+      expect((await records.find(command.id))?.status).toBe('sent')
+      const second = connectTracker(sessions)
+      await quiet()
+      expect(second.orders).toEqual([])
+      expect(await stepsOf(records, command)).toEqual([
+        '0 queued',
+        '0 sent',
+        '2000 sent link_ended',
+        '90000 done link_restarted',
+      ])
+    },
+  )
+
+  it('does so for a unit that is back before its end was stored, and after a restart of the server', async () => {
+    const one = await start()
+    const link = connectTracker(one.sessions)
+    const command = await one.wish()
+    await quiet()
+    one.sessions.closed(link)
+    connectTracker(one.sessions)
+    await quiet()
+    await quiet()
+    expect((await one.records.find(command.id))?.status).toBe('done')
+    const next = await one.wish()
+    await quiet()
+    one.sessions.closed(one.sessions.linkOf('d') as Link)
+    await quiet()
+    stop()
+    now += 90_000
+    const two = await start()
+    connectTracker(two.sessions)
+    await quiet()
+    expect(await two.records.find(next.id)).toMatchObject({ status: 'done', message: 'link_restarted' })
+  })
+
+  it('does not take the end of another link for it', async () => {
+    const { sessions, wish, records } = await start()
+    const older = connectTracker(sessions)
+    connectTracker(sessions)
+    const command = await wish()
+    await quiet()
+    sessions.closed(older)
+    await quiet()
+    connectTracker(sessions)
+    await quiet()
+    expect((await records.find(command.id))?.status).toBe('sent')
+  })
+
+  it('fails it at once when we ended the link', async () => {
+    const { sessions, wish, records } = await start()
+    const link = connectTracker(sessions)
+    const command = await wish()
+    await quiet()
+    sessions.end(link, 'token_expired')
+    sessions.closed(link)
+    await quiet()
+    expect(await records.find(command.id)).toMatchObject({ status: 'failed', message: 'no_reply' })
+  })
+
+  it('does not send it again either when the unit comes back on a link that carries ids', async () => {
+    const { sessions, wish, pass } = await start()
+    connectTracker(sessions)
+    await wish('CUSTOM')
+    await quiet()
+    const socket = connect(sessions)
+    await pass(59_000)
+    expect(socket.orders).toEqual([])
+  })
+})
+
+describe('commands of a device that left the registry', () => {
+  it('are cancelled, and those of one that was added again are not', async () => {
+    const { sessions, wish, records } = await start()
+    const [queued, other] = [await wish(), await wish('RESET', 'other')]
+    now += 1
+    sessions.forget('d')
+    now += 1
+    const newer = await wish()
+    await quiet()
+    await quiet()
+    expect(await records.find(queued.id)).toMatchObject({ status: 'cancelled', message: 'device_deleted' })
+    expect((await records.find(newer.id))?.status).toBe('queued')
+    expect((await records.find(other.id))?.status).toBe('queued')
+  })
+})
