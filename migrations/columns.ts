@@ -16,6 +16,8 @@ export interface Columns {
   integer(name: string, extra?: Extra): TableColumnOptions
   /** Up to 2^53, as the program counts. */
   bigInteger(name: string, extra?: Extra): TableColumnOptions
+  /** As the program calculates: 64 bits. */
+  double(name: string, extra?: Extra): TableColumnOptions
 }
 
 /** The columns for the database that the migration runs on. */
@@ -29,6 +31,7 @@ export async function columnsFor(queryRunner: QueryRunner): Promise<Columns> {
     flag: (name, extra) => ({ name, type: 'boolean', ...extra }),
     integer: (name, extra) => ({ name, type: 'int', ...extra }),
     bigInteger: (name, extra) => ({ name, type: 'bigint', ...extra }),
+    double: (name, extra) => ({ name, type: 'double', ...extra }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { CreateDevices1795305600001 } from './1795305600001-create-devices.js'
 import { CreateUsers1795305600002 } from './1795305600002-create-users.js'
 import { CreateAudit1795305600003 } from './1795305600003-create-audit.js'
+import { CreateAlarms1795305600004 } from './1795305600004-create-alarms.js'
 import { CreateVideos1795305600005 } from './1795305600005-create-videos.js'
 import { CreateCommands1795305600006 } from './1795305600006-create-commands.js'
 
@@ -9,6 +10,7 @@ export const MIGRATIONS = [
   CreateDevices1795305600001,
   CreateUsers1795305600002,
   CreateAudit1795305600003,
+  CreateAlarms1795305600004,
   CreateVideos1795305600005,
   CreateCommands1795305600006,
 ] as const

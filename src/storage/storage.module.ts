@@ -8,6 +8,7 @@ import { PositionStore } from './positions/position-store.js'
 import { openSqlitePositions } from './positions/sqlite-position-store.js'
 import { QuarantineStore } from './quarantine/quarantine-store.js'
 import { openSqliteQuarantine } from './quarantine/sqlite-quarantine-store.js'
+import { AlarmRecords } from './sql/alarm-records.js'
 import { AuditRecords } from './sql/audit-records.js'
 import { CommandRecords } from './sql/command-records.js'
 import { DeviceRecords } from './sql/device-records.js'
@@ -59,6 +60,7 @@ const SQL_RECORDS = Symbol('SqlRecords')
     { provide: UserRecords, inject: [SQL_RECORDS], useFactory: ({ users }: SqlRecords) => users },
     { provide: AuditRecords, inject: [SQL_RECORDS], useFactory: ({ audit }: SqlRecords) => audit },
     { provide: IdempotencyRecords, inject: [SQL_RECORDS], useFactory: ({ idempotency }: SqlRecords) => idempotency },
+    { provide: AlarmRecords, inject: [SQL_RECORDS], useFactory: ({ alarms }: SqlRecords) => alarms },
     { provide: VideoRecords, inject: [SQL_RECORDS], useFactory: ({ videos }: SqlRecords) => videos },
     { provide: UploadRecords, inject: [SQL_RECORDS], useFactory: ({ uploads }: SqlRecords) => uploads },
     { provide: CommandRecords, inject: [SQL_RECORDS], useFactory: ({ commands }: SqlRecords) => commands },
@@ -69,6 +71,7 @@ const SQL_RECORDS = Symbol('SqlRecords')
     UserRecords,
     AuditRecords,
     IdempotencyRecords,
+    AlarmRecords,
     VideoRecords,
     UploadRecords,
     CommandRecords,

@@ -16,7 +16,10 @@ export interface AlarmFilter {
   readonly box?: BoundingBox
   /** Whether one of its files is uploaded. */
   readonly hasVideo?: boolean
-  /** Case-folded beginnings of words in device id, name, plate, file name and note; all words must match. Blank: no filter. */
+  /**
+   * Case-folded beginnings of words in device id, name, plate, file name and note; all words must match. Blank: no filter. Name
+   * and plate are those that the device has now, or with over 20,000 devices had up to 5 seconds ago.
+   */
   readonly text?: string
 }
 
@@ -76,8 +79,6 @@ export abstract class AlarmRecords {
    * @returns ids of the alarms that changed
    */
   abstract relink(deviceId: DeviceId, fileName: string): Promise<string[]>
-  /** The folded words of its name and plate have changed. */
-  abstract deviceRenamed(deviceId: DeviceId): Promise<void>
   /** Removes the alarms of a device, in steps. @returns how many */
   abstract eraseDevice(deviceId: DeviceId): Promise<number>
 }

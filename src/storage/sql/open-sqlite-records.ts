@@ -1,11 +1,13 @@
 import path from 'node:path'
 import { backupSqliteFile } from '../sqlite-backup.js'
+import type { AlarmRecords } from './alarm-records.js'
 import type { AuditRecords } from './audit-records.js'
 import type { CommandRecords } from './command-records.js'
 import type { DeviceRecords } from './device-records.js'
 import type { IdempotencyRecords } from './idempotency-records.js'
 import type { SqlStore } from './sql-store.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
+import { TypeormAlarmRecords } from './typeorm-alarm-records.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
 import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
@@ -28,6 +30,7 @@ export interface SqlRecords {
   readonly users: UserRecords
   readonly audit: AuditRecords
   readonly idempotency: IdempotencyRecords
+  readonly alarms: AlarmRecords
   readonly videos: VideoRecords
   readonly uploads: UploadRecords
   readonly commands: CommandRecords
@@ -48,6 +51,7 @@ export async function openSqliteRecords({ directory }: { readonly directory: str
     users: new TypeormUserRecords(dataSource),
     audit: new TypeormAuditRecords(dataSource),
     idempotency: new TypeormIdempotencyRecords(dataSource),
+    alarms: new TypeormAlarmRecords(dataSource),
     videos: new TypeormVideoRecords(dataSource),
     uploads: new TypeormUploadRecords(dataSource),
     commands: new TypeormCommandRecords(dataSource),

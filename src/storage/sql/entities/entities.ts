@@ -1,3 +1,7 @@
+import { AlarmChangeEntity } from './alarm-change-entity.js'
+import { AlarmEntity } from './alarm-entity.js'
+import { AlarmFileEntity } from './alarm-file-entity.js'
+import { AlarmBlockEntity, AlarmDeviceEntity, AlarmWordEntity } from './alarm-search-entities.js'
 import { AuditEntity } from './audit-entity.js'
 import { CommandEntity } from './command-entity.js'
 import { DeviceAddressEntity } from './device-address-entity.js'
@@ -18,6 +22,12 @@ export const ENTITIES = [
   RefreshTokenEntity,
   AuditEntity,
   IdempotencyEntity,
+  AlarmEntity,
+  AlarmFileEntity,
+  AlarmChangeEntity,
+  AlarmBlockEntity,
+  AlarmWordEntity,
+  AlarmDeviceEntity,
   VideoEntity,
   UploadEntity,
   CommandEntity,

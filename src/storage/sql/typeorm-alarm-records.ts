@@ -1,0 +1,151 @@
+import type { DataSource, EntityManager } from 'typeorm'
+import type { Alarm, AlarmReport } from '../../model/alarm.js'
+import type { DeviceId } from '../../model/device-id.js'
+import { countAlarmDevices, findRenamedDevices, renameAlarmDevice } from './alarm-devices.js'
+import { AlarmEditing } from './alarm-editing.js'
+import { AlarmIds } from './alarm-keys.js'
+import { AlarmListing } from './alarm-listing.js'
+import { AlarmRaising, findVideos, nameKey } from './alarm-raising.js'
+import {
+  type AlarmCount,
+  type AlarmEdit,
+  type AlarmFilter,
+  type AlarmGrouping,
+  type AlarmQuery,
+  AlarmRecords,
+  type RaisedAlarm,
+} from './alarm-records.js'
+import { ALARM_COLUMNS, type AlarmRow, loadAlarms } from './alarm-rows.js'
+import { AlarmSummary } from './alarm-summary.js'
+import { isDuplicateKey } from './sql-errors.js'
+import { isOneOf, runSql, sql } from './sql-rows.js'
+
+/** Removed or joined at once, so that nobody waits long for the write lock. */
+const CHANGED_AT_ONCE = 300
+const MAX_ATTEMPTS = 5
+/** Looking at more devices than these for new names takes a while, and is not done for every list. */
+const MANY_DEVICES = 20_000
+const NAMES_STAY_MS = 5000
+
+/** Alarms in the relational database. */
+export class TypeormAlarmRecords extends AlarmRecords {
+  private readonly ids = new AlarmIds()
+  private readonly listing: AlarmListing
+  private readonly summary: AlarmSummary
+  private freshUntilMs = 0
+
+  constructor(private readonly dataSource: DataSource) {
+    super()
+    this.listing = new AlarmListing(dataSource)
+    this.summary = new AlarmSummary(dataSource, this.listing)
+  }
+
+  async raise(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
+    if (reports.length === 0) return []
+    const raised = await this.raiseAtOnce(reports, maxFiles)
+    return this.joinLate(raised)
+  }
+
+  async find(id: string): Promise<Alarm | undefined> {
+    const [alarm] = await this.findAll([id])
+    return alarm
+  }
+
+  async list(query: AlarmQuery): Promise<Alarm[]> {
+    await this.refreshWords(query)
+    return this.listing.list(query)
+  }
+
+  async summarize(filter: AlarmFilter, by: AlarmGrouping): Promise<AlarmCount[]> {
+    await this.refreshWords(filter)
+    return this.summary.summarize(filter, by)
+  }
+
+  async edit(id: string, edit: AlarmEdit, by: string, atMs: number): Promise<Alarm | undefined> {
+    return this.dataSource.transaction((manager) => new AlarmEditing(manager).edit(id, edit, by, atMs))
+  }
+
+  async relink(deviceId: DeviceId, fileName: string): Promise<string[]> {
+    const changed: string[] = []
+    for (;;) {
+      // Outside of a transaction: of most files no alarm needs anything, and nobody is to wait for that.
+      const some = await this.findUnjoined(deviceId, fileName)
+      if (some.length === 0) return changed
+      await this.dataSource.transaction((manager) => new AlarmEditing(manager).join(some, deviceId, fileName))
+      changed.push(...some)
+    }
+  }
+
+  async eraseDevice(deviceId: DeviceId): Promise<number> {
+    for (let erased = 0; ; ) {
+      const step = await this.dataSource.transaction((manager) =>
+        new AlarmEditing(manager).eraseSome(deviceId, CHANGED_AT_ONCE),
+      )
+      if (step === 0) return erased
+      erased += step
+    }
+  }
+
+  /** Another node may store the same alarm between the look and the insertion: the next look finds it. */
+  private async raiseAtOnce(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.dataSource.transaction((manager: EntityManager) =>
+          new AlarmRaising(manager, this.ids, maxFiles).raise(reports),
+        )
+      } catch (error) {
+        if (!isDuplicateKey(error) || attempt === MAX_ATTEMPTS) throw error
+      }
+    }
+  }
+
+  /**
+   * Looks once more for videos, after the commit: where transactions run beside each other, one was perhaps shown in the meantime by
+   * a transaction that could not see these alarms yet.
+   */
+  private async joinLate(raised: RaisedAlarm[]): Promise<RaisedAlarm[]> {
+    const waiting = raised
+      .filter(({ isChanged }) => isChanged)
+      .flatMap(({ alarm: { deviceId, files } }) =>
+        files.filter(({ videoId }) => videoId === null).map(({ fileName }) => ({ deviceId, fileName })),
+      )
+    if (waiting.length === 0) return raised
+    const shown = await findVideos(this.dataSource, waiting)
+    if (shown.size === 0) return raised
+    const changed = new Set<string>()
+    for (const { deviceId, fileName } of waiting) {
+      if (!shown.has(nameKey(deviceId, fileName))) continue
+      for (const id of await this.relink(deviceId, fileName)) changed.add(id)
+    }
+    const now = new Map((await this.findAll([...changed])).map((alarm) => [alarm.id, alarm]))
+    return raised.map((one) => ({ ...one, alarm: now.get(one.alarm.id) ?? one.alarm }))
+  }
+
+  private async findAll(ids: readonly string[]): Promise<Alarm[]> {
+    if (ids.length === 0) return []
+    const { text, values } = isOneOf('id', ids)
+    const select = `SELECT ${ALARM_COLUMNS.join(', ')} FROM alarms WHERE ${text}`
+    return loadAlarms(this.dataSource, await runSql<AlarmRow>(this.dataSource, sql(select, ...values)))
+  }
+
+  /** Alarms whose file of that name is joined otherwise than the videos have it. */
+  private async findUnjoined(deviceId: DeviceId, fileName: string): Promise<string[]> {
+    const text = `SELECT DISTINCT f.alarm_id FROM alarm_files f
+      LEFT JOIN videos v ON v.device_id = f.device_id AND v.file_name = f.file_name AND v.listed_at IS NOT NULL
+      WHERE f.device_id = ? AND f.file_name = ? AND COALESCE(v.id, '') <> COALESCE(f.video_id, '')
+      ORDER BY f.alarm_id LIMIT ?`
+    const rows = await runSql<{ alarm_id: string }>(this.dataSource, sql(text, deviceId, fileName, CHANGED_AT_ONCE))
+    return rows.map(({ alarm_id }) => alarm_id)
+  }
+
+  /**
+   * Brings the words of devices up to their names and plates as they are now; with so many devices that looking for it takes a
+   * while, as they were a moment ago.
+   */
+  private async refreshWords({ text = '' }: AlarmFilter): Promise<void> {
+    if (text.trim() === '' || performance.now() < this.freshUntilMs) return
+    for (const device of await findRenamedDevices(this.dataSource)) await renameAlarmDevice(this.dataSource, device)
+    const devices = await countAlarmDevices(this.dataSource)
+    this.freshUntilMs = devices > MANY_DEVICES ? performance.now() + NAMES_STAY_MS : 0
+  }
+}
