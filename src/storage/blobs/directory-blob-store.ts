@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, realpath, rm, stat } from 'node:fs/promises'
+import { access, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Metrics } from '../../metrics/metrics.js'
@@ -8,13 +8,12 @@ import { blobsUnavailable, stopping, toBlobError, translated } from './blob-erro
 import { BlobStore, type BlobUploadId, type ByteRange, type LocalFile, type OnDurable } from './blob-store.js'
 import { DirectoryObjects } from './directory-objects.js'
 import { DirectoryUploads, noSuchUpload } from './directory-uploads.js'
-import { closing, createFile, makeDirectory, openFile, syncDirectory } from './owned-files.js'
+import { makeDirectory, openFile, syncDirectory } from './owned-files.js'
 
 /** Name of the store's directory in the data directory, and of its two parts. */
 export const BLOBS_DIRECTORY = 'blobs'
 export const OBJECTS_DIRECTORY = 'objects'
 const UPLOADS_DIRECTORY = 'uploads'
-const PROBE = 'probe'
 const READ_AT_ONCE = 262_144
 
 export interface DirectoryBlobsOptions {
@@ -136,14 +135,7 @@ export class DirectoryBlobStore extends BlobStore {
   override probe(): Promise<void> {
     return this.attempt(async () => {
       await access(this.objects.directory, constants.R_OK | constants.W_OK | constants.X_OK)
-      const file = path.join(this.uploads.directory, PROBE)
-      await rm(file, { force: true })
-      const handle = await createFile(file)
-      await closing(handle, async () => {
-        await handle.writeFile(PROBE)
-        await handle.datasync()
-      })
-      await rm(file)
+      await this.uploads.probe()
     })
   }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, lstat, readdir } from 'node:fs/promises'
+import { type FileHandle, lstat, readdir, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { stopping, translated } from './blob-errors.js'
 import type { BlobUploadId, OnDurable } from './blob-store.js'
@@ -80,6 +80,17 @@ export class DirectoryUploads {
       if (found !== undefined && found.mtimeMs < sinceMs) idle.push(name)
     }
     return idle
+  }
+
+  /** Writes and syncs as an append does. */
+  async probe(): Promise<void> {
+    const file = this.fileOf(newUploadId())
+    const handle = await createFile(file)
+    await closing(handle, async () => {
+      await handle.writeFile('probe')
+      await handle.datasync()
+    })
+    await unlink(file)
   }
 
   /** Ends what is being appended; what came stays. */
