@@ -1,7 +1,14 @@
 import { Module, type OnApplicationBootstrap } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
+import { UploadsModule } from '../videos/uploads.module.js'
+import { AlarmIntake } from './alarm-intake.js'
 import { EventLimiter } from './event-limiter.js'
+import { AlarmReportsController } from './http/alarm-reports.controller.js'
+import { DirectUploadsController } from './http/direct-uploads.controller.js'
 import { LocationsController } from './http/locations.controller.js'
+import { TusUploadsController } from './http/tus-uploads.controller.js'
+import { TusUploads } from './http/tus-uploads.js'
+import { VideoUploadsController } from './http/video-uploads.controller.js'
 import { LocationIntake } from './location-intake.js'
 import { Admission } from './socket/admission.js'
 import { DeviceEvents } from './socket/device-events.js'
@@ -9,7 +16,14 @@ import { DeviceSocket } from './socket/device-socket.js'
 
 /** The ways in. */
 @Module({
-  controllers: [LocationsController],
+  imports: [UploadsModule],
+  controllers: [
+    AlarmReportsController,
+    LocationsController,
+    VideoUploadsController,
+    TusUploadsController,
+    DirectUploadsController,
+  ],
   providers: [
     {
       provide: EventLimiter,
@@ -17,11 +31,13 @@ import { DeviceSocket } from './socket/device-socket.js'
       inject: [AppConfig],
     },
     LocationIntake,
+    AlarmIntake,
+    TusUploads,
     Admission,
     DeviceEvents,
     DeviceSocket,
   ],
-  exports: [LocationIntake, Admission],
+  exports: [LocationIntake, AlarmIntake, Admission, UploadsModule],
 })
 export class IngressModule implements OnApplicationBootstrap {
   constructor(private readonly socket: DeviceSocket) {}

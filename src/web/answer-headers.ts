@@ -54,6 +54,34 @@ export const ANSWER_HEADERS = {
     required: true,
     schema: { type: 'integer', minimum: 1 },
   },
+  'Tus-Extension': { description: 'Extensions of tus that are served', required: true, schema: { type: 'string' } },
+  'Tus-Max-Size': {
+    description: 'Bytes that a file may have',
+    required: true,
+    schema: { type: 'integer', minimum: 0 },
+  },
+  'Tus-Version': { description: 'Versions of tus that are served', required: true, schema: { type: 'string' } },
+  'Upload-Expires': {
+    description: 'When the upload is dropped unless more of it comes; absent once it is whole',
+    required: false,
+    schema: { type: 'string' },
+  },
+  'Upload-Length': {
+    description: 'Bytes of the whole file; absent while it is not known',
+    required: false,
+    schema: { type: 'integer', minimum: 0 },
+  },
+  'Upload-Metadata': { description: 'As at the creation', required: false, schema: { type: 'string' } },
+  'Upload-Offset': {
+    description: 'Bytes that are on disk; in the answer to a creation only if bytes came along',
+    required: false,
+    schema: { type: 'integer', minimum: 0 },
+  },
+  'Video-Id': {
+    description: 'The video that it has become; absent while it is none',
+    required: false,
+    schema: { type: 'string' },
+  },
   'WWW-Authenticate': {
     description: 'RFC 6750',
     required: true,

@@ -12,16 +12,17 @@ export function drain(stream: Readable): Promise<void> {
   if (stream.readableEnded || stream.destroyed) return Promise.resolve()
   return new Promise((resolve) => {
     let bytes = 0
-    const take = (chunk: Buffer) => {
-      bytes += chunk.length
+    // Reads by itself, so that it works whoever read before and however that one stopped.
+    const take = () => {
+      for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) bytes += (chunk as Buffer).length
       if (bytes > DRAIN_BYTES) done()
     }
     const done = () => {
       clearTimeout(timer)
-      stream.off('data', take).off('end', done).off('close', done)
+      stream.off('readable', take).off('end', done).off('close', done)
       resolve()
     }
     const timer = setTimeout(done, DRAIN_MS)
-    stream.on('data', take).once('end', done).once('close', done)
+    stream.on('readable', take).once('end', done).once('close', done)
   })
 }

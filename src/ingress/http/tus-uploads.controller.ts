@@ -1,0 +1,180 @@
+import { Controller, Delete, Head, Options, Param, Patch, Post, Req, Res } from '@nestjs/common'
+import { ApiBody, ApiConsumes, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CurrentDeviceId, ForDevices, Public } from '../../identity/access.js'
+import { AppError } from '../../model/app-error.js'
+import type { DeviceId } from '../../model/device-id.js'
+import { Sessions } from '../../sessions/sessions.js'
+import { Answers, Refuses } from '../../web/answers.js'
+import { contentTypeOf, StreamedBody } from '../../web/streamed-body.js'
+import { requestBodyOf } from './request-body.js'
+import { TUS_PATH, TUS_VERSION, TusUploads } from './tus-uploads.js'
+
+const BYTES = 'application/offset+octet-stream'
+const ID = /^[A-Za-z0-9-]{1,64}$/
+const uploadIdParam = z
+  .string()
+  .regex(ID)
+  .meta({ description: 'Of the upload', examples: ['8f0c1f3e-6f0f-4a57-9a55-0c8b0f6b7d21'] })
+
+const Version = () =>
+  ApiHeader({
+    name: 'Tus-Resumable',
+    description: 'Version of the protocol',
+    schema: { type: 'string', enum: ['1.0.0'] },
+  })
+const number = (name: string, description: string, required: boolean) =>
+  ApiHeader({ name, required, description, schema: { type: 'integer', minimum: 0 } })
+
+/** tus 1.0 (https://tus.io): uploads that go on where they stopped. */
+@ApiTags('videos')
+@Controller(TUS_PATH)
+export class TusUploadsController {
+  constructor(
+    private readonly uploads: TusUploads,
+    private readonly sessions: Sessions,
+  ) {}
+
+  @Options()
+  @Public()
+  @ApiOperation({
+    operationId: 'describeUploads',
+    summary: 'What this tus server can do',
+    description: 'Version, extensions and the largest size, in headers. Needs no token.',
+  })
+  @Answers(204, 'Nothing but headers', undefined, ['Tus-Version', 'Tus-Extension', 'Tus-Max-Size'])
+  @Refuses()
+  describe(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
+    return this.answer(request, reply, '')
+  }
+
+  @Post()
+  @StreamedBody()
+  @ForDevices()
+  @ApiOperation({
+    operationId: 'createUpload',
+    summary: 'Begin a resumable upload',
+    description:
+      'tus: the address to send bytes to is in `Location`. `Upload-Metadata` names `filename` and may name `recordedAt`. Bytes may come along with `Content-Type: application/offset+octet-stream`; if that is all of them, the answer carries `Video-Id`. What is known to be refused in the end is refused now.',
+  })
+  @Version()
+  @number('Upload-Length', 'Bytes of the file', false)
+  @number('Upload-Defer-Length', '1: the length comes with a later request', false)
+  @ApiHeader({
+    name: 'Upload-Metadata',
+    required: true,
+    description:
+      'Pairs of key and base64 value, by commas: `filename Y3Jhc2gubXA0,recordedAt MjAyNi0xMS0yMlQwNzoyOTo1MFo=`',
+    schema: { type: 'string' },
+  })
+  @Answers(201, 'The upload, begun', undefined, ['Location', 'Upload-Expires', 'Upload-Offset', 'Video-Id'])
+  @Refuses(
+    'invalid_request',
+    'invalid_file_name',
+    'file_exists',
+    'unsupported_version',
+    'body_too_large',
+    'unsupported_media',
+    'too_many_requests',
+    'disk_full',
+  )
+  create(
+    @Req() request: FastifyRequest,
+    @CurrentDeviceId() deviceId: DeviceId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.answer(request, reply, deviceId)
+  }
+
+  @Head(':uploadId')
+  @ForDevices()
+  @ApiOperation({
+    operationId: 'getUpload',
+    summary: 'Where a resumable upload stands',
+    description: 'tus: go on from `Upload-Offset`. With `Video-Id` it is done. Of another device: 404.',
+  })
+  @Version()
+  @Answers(200, 'Nothing but headers', undefined, ['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Video-Id'])
+  @Refuses('not_found', 'file_exists', 'unsupported_version', 'unsupported_media')
+  stand(
+    @Param('uploadId', { schema: uploadIdParam }) _id: string,
+    @Req() request: FastifyRequest,
+    @CurrentDeviceId() deviceId: DeviceId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.answer(request, reply, deviceId)
+  }
+
+  @Patch(':uploadId')
+  @StreamedBody()
+  @ForDevices()
+  @ApiOperation({
+    operationId: 'continueUpload',
+    summary: 'Send bytes of a resumable upload',
+    description:
+      'tus: `Upload-Offset` in the answer says how many bytes are on disk. The last one carries `Video-Id`: the video is there. Bytes that are no video are refused as soon as that is clear (415), other bytes under a name that exists with the last (422 `file_exists`); both remove the upload.',
+  })
+  @Version()
+  @number('Upload-Offset', 'Where these bytes begin', true)
+  @number('Upload-Length', 'If it was deferred', false)
+  @ApiConsumes(BYTES)
+  @ApiBody({ schema: { type: 'string', format: 'binary' }, required: true })
+  @Answers(204, 'The bytes are on disk', undefined, ['Upload-Offset', 'Upload-Expires', 'Video-Id'])
+  @Refuses(
+    'invalid_request',
+    'not_found',
+    'offset_conflict',
+    'file_exists',
+    'unsupported_version',
+    'body_too_large',
+    'unsupported_media',
+    'unsupported_media_type',
+    'too_many_requests',
+    'disk_full',
+  )
+  async continue(
+    @Param('uploadId', { schema: uploadIdParam }) _id: string,
+    @Req() request: FastifyRequest,
+    @CurrentDeviceId() deviceId: DeviceId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    if (contentTypeOf(request) !== BYTES) throw new AppError('unsupported_media_type', `Send ${BYTES}`)
+    await this.answer(request, reply, deviceId)
+  }
+
+  @Delete(':uploadId')
+  @ForDevices()
+  @ApiOperation({
+    operationId: 'endUpload',
+    summary: 'Give a resumable upload up',
+    description: 'tus: its bytes are dropped. A video that it has become stays.',
+  })
+  @Version()
+  @Answers(204, 'It is gone')
+  @Refuses('not_found', 'unsupported_version')
+  end(
+    @Param('uploadId', { schema: uploadIdParam }) _id: string,
+    @Req() request: FastifyRequest,
+    @CurrentDeviceId() deviceId: DeviceId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    return this.answer(request, reply, deviceId)
+  }
+
+  private async answer(request: FastifyRequest, reply: FastifyReply, deviceId: DeviceId): Promise<void> {
+    if (deviceId !== '') this.sessions.heardWithoutLink(deviceId, 'http')
+    reply.headers({ 'tus-resumable': TUS_VERSION, 'tus-version': TUS_VERSION })
+    const { status, headers } = await this.uploads.handle({
+      method: request.method,
+      path: request.url.split('?', 1)[0] as string,
+      headers: { ...request.headers, 'content-type': contentTypeOf(request) },
+      deviceId,
+      body: requestBodyOf(request),
+      onUpload: ({ videoId }) => {
+        if (videoId !== null) reply.header('video-id', videoId)
+      },
+    })
+    reply.status(status).headers(headers)
+  }
+}

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto'
+import { Injectable } from '@nestjs/common'
+import { Server } from '@tus/server'
+import { AppError, type ErrorCode } from '../../model/app-error.js'
+import { ResumableUploads } from '../../videos/resumable-uploads.js'
+import { UploadFlow } from '../../videos/upload-flow.js'
+import { API } from '../../web/api-path.js'
+import { TusDataStore, type TusSubject } from './tus-data-store.js'
+import { TusLocker } from './tus-locker.js'
+
+export const TUS_PATH = `${API}/videos/uploads`
+export const TUS_VERSION = '1.0.0'
+
+/** Headers of requests that mean something to tus; what proxies add is not for it to judge. */
+const REQUEST_HEADERS = [
+  'content-length',
+  'content-type',
+  'tus-resumable',
+  'upload-concat',
+  'upload-defer-length',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
+]
+/** Headers of answers that are taken over; those for other origins are set for all routes alike. */
+const ANSWER_HEADERS = [
+  'cache-control',
+  'location',
+  'tus-extension',
+  'tus-max-size',
+  'tus-version',
+  'upload-defer-length',
+  'upload-expires',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
+]
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
+  404: 'not_found',
+  409: 'offset_conflict',
+  410: 'not_found',
+  412: 'unsupported_version',
+  413: 'body_too_large',
+}
+
+export interface TusRequest extends TusSubject {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+export interface TusAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Resumable uploads by tus 1.0. The protocol is the library's; what becomes of bytes is the videos' room's. */
+@Injectable()
+export class TusUploads {
+  constructor(
+    private readonly uploads: ResumableUploads,
+    private readonly flow: UploadFlow,
+  ) {}
+
+  /** @throws AppError for every refusal */
+  async handle(request: TusRequest): Promise<TusAnswer> {
+    const response = await this.answer(request)
+    const { status, headers } = response
+    if (status >= 400) throw refusalOf(status, await response.text())
+    const kept = ANSWER_HEADERS.flatMap((name) => {
+      const value = headers.get(name)
+      return value === null ? [] : [[name, value]]
+    })
+    return { status, headers: Object.fromEntries(kept) }
+  }
+
+  private async answer(request: TusRequest): Promise<Response> {
+    const { method, path, headers, body } = request
+    // One for each request: the library's stores are not told who asks.
+    const server = new Server({
+      path: `/${TUS_PATH}`,
+      relativeLocation: true,
+      maxSize: this.flow.maxBytes,
+      namingFunction: () => randomUUID(),
+      datastore: new TusDataStore(this.uploads, request),
+      locker: new TusLocker(this.uploads.locks, () => body.cut()),
+      onResponseError: (_, error) => {
+        throw error
+      },
+    })
+    try {
+      return await server.handleWeb(new Request(`http://localhost${path}`, { method, headers: pickedOf(headers) }))
+    } catch (error) {
+      throw toRefusal(error)
+    }
+  }
+}
+
+function pickedOf(headers: TusRequest['headers']): Record<string, string> {
+  const picked = REQUEST_HEADERS.flatMap((name) => {
+    const value = [headers[name]].flat()[0]
+    return value === undefined ? [] : [[name, value]]
+  })
+  return Object.fromEntries(picked)
+}
+
+function toRefusal(error: unknown): unknown {
+  if (error instanceof AppError) {
+    // Clients would send the same again on a 409.
+    return error.code === 'file_exists' ? new AppError('file_exists', error.message, { status: 422 }) : error
+  }
+  const { status_code: status, body } = error as { status_code?: unknown; body?: unknown }
+  return typeof status === 'number' ? refusalOf(status, String(body)) : error
+}
+
+function refusalOf(status: number, words: string): AppError {
+  return new AppError(CODE_OF_STATUS[status] ?? 'invalid_request', words.trim())
+}

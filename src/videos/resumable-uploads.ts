@@ -1,0 +1,197 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { AppError } from '../model/app-error.js'
+import type { DeviceId } from '../model/device-id.js'
+import type { Video } from '../model/video.js'
+import { BlobStore } from '../storage/blobs/blob-store.js'
+import { type UploadRecord, UploadRecords } from '../storage/sql/upload-records.js'
+import { VideoRecords } from '../storage/sql/video-records.js'
+import { KeyedLocks } from './keyed-locks.js'
+import type { UploadBody } from './upload-body.js'
+import { UploadFlow } from './upload-flow.js'
+import { UploadIntake } from './upload-intake.js'
+import { UploadState } from './upload-state.js'
+import { VideoArrival } from './video-arrival.js'
+
+const HOUR_MS = 3_600_000
+const RETRY_AFTER_MS = 60_000
+
+/** As it stands in the records. */
+export type ResumableUpload = UploadRecord
+
+/** What a unit announces. */
+export interface NewUpload {
+  /** Nobody can guess it, and nobody has it. */
+  readonly id: string
+  readonly deviceId: DeviceId
+  readonly fileName: string
+  /** undefined: it says so later. */
+  readonly length: number | undefined
+  readonly recordedAtMs: number | null
+}
+
+/**
+ * Uploads in any number of requests, also over restarts. Whoever works on one holds its lock ({@link ResumableUploads.locks}, by id);
+ * an upload whose bytes are all there becomes a video before anybody is told that they are.
+ */
+@Injectable()
+export class ResumableUploads {
+  /** By id of the upload. */
+  readonly locks = new KeyedLocks()
+  /** Nothing came for so long: it is dropped. */
+  readonly expiryMs: number
+  private readonly perDevice: number
+  private readonly creations = new KeyedLocks()
+
+  constructor(
+    config: AppConfig,
+    private readonly flow: UploadFlow,
+    private readonly intake: UploadIntake,
+    private readonly uploads: UploadRecords,
+    private readonly videos: VideoRecords,
+    private readonly blobs: BlobStore,
+    private readonly arrival: VideoArrival,
+  ) {
+    this.expiryMs = config.UPLOAD_EXPIRY_HOURS * HOUR_MS
+    this.perDevice = config.UPLOADS_PER_DEVICE
+  }
+
+  /**
+   * @throws AppError what is known to be refused in the end: `body_too_large`, `unsupported_media` for no bytes, `file_exists`;
+   * `too_many_requests` the device has too many under way
+   */
+  async create(upload: NewUpload): Promise<UploadRecord> {
+    if (upload.length !== undefined) await this.checkLength(upload, upload.length)
+    return this.creations.run(upload.deviceId, async () => {
+      await this.makeRoom(upload)
+      const now = Date.now()
+      const record: UploadRecord = {
+        ...upload,
+        length: upload.length ?? null,
+        offset: 0,
+        hashState: (await UploadState.begin()).save(),
+        blobUploadId: await this.blobs.beginUpload(),
+        createdAtMs: now,
+        updatedAtMs: now,
+        videoId: null,
+      }
+      await this.uploads.insert(record)
+      return record
+    })
+  }
+
+  /**
+   * The upload as it stands. One that is whole, but was kept from becoming a video by a crash, becomes one first.
+   * @returns undefined: none of this device
+   * @throws AppError `file_exists` | `unsupported_media`, and the upload is gone
+   */
+  async find(deviceId: DeviceId, id: string): Promise<UploadRecord | undefined> {
+    const record = await this.uploads.find(id)
+    if (record === undefined || record.deviceId !== deviceId) return undefined
+    return this.settle(await this.readable(record))
+  }
+
+  /**
+   * Appends to an upload of {@link find}. What came before the bytes broke off is kept.
+   * @returns the upload after it
+   * @throws AppError `body_too_large` | `disk_full` | `overloaded` | `too_many_requests` | `invalid_request` when the bytes broke off;
+   * `unsupported_media` and `file_exists`, and the upload is gone
+   */
+  async append(record: UploadRecord, body: UploadBody): Promise<UploadRecord> {
+    return this.orRemoved(record, () => this.intake.append(record, body, (whole) => this.settle(whole)))
+  }
+
+  /** Says how long an upload of {@link find} will be. @throws AppError as {@link create} does */
+  async declareLength(record: UploadRecord, length: number): Promise<UploadRecord> {
+    await this.checkLength(record, length)
+    await this.uploads.update(record.id, { length, updatedAtMs: Date.now() })
+    return { ...record, length }
+  }
+
+  /** Drops it, with its bytes unless they are a video by now. */
+  async remove({ id, blobUploadId }: UploadRecord): Promise<void> {
+    await this.blobs.abort(blobUploadId)
+    await this.uploads.remove(id)
+  }
+
+  /**
+   * Drops uploads that nothing came for; one that is whole becomes a video instead.
+   * @returns how many there were, at most `limit`
+   */
+  async expire(nowMs: number, limit: number): Promise<number> {
+    const idle = await this.uploads.listIdle(nowMs - this.expiryMs, limit)
+    for (const { id, updatedAtMs } of idle) {
+      await this.locks.run(id, async () => {
+        const record = await this.uploads.find(id)
+        // Somebody came for it meanwhile.
+        if (record === undefined || record.updatedAtMs !== updatedAtMs) return
+        await this.settle(await this.readable(record)).catch((error: unknown) => {
+          if (!(error instanceof AppError) || error.status >= 500) throw error
+        })
+        await this.remove(record)
+      })
+    }
+    return idle.length
+  }
+
+  /** A state that another version saved cannot be read by this one: its upload begins anew. */
+  private async readable(record: UploadRecord): Promise<UploadRecord> {
+    if (record.videoId !== null || (await UploadState.load(record.hashState)) !== undefined) return record
+    const anew = { offset: 0, hashState: (await UploadState.begin()).save(), updatedAtMs: Date.now() }
+    await this.uploads.update(record.id, anew)
+    return { ...record, ...anew }
+  }
+
+  private settle(record: UploadRecord): Promise<UploadRecord> {
+    if (record.videoId !== null || record.length === null || record.offset < record.length) {
+      return Promise.resolve(record)
+    }
+    return this.orRemoved(record, async () => {
+      const { id: videoId } = await this.arrive(record)
+      const updatedAtMs = Date.now()
+      await this.uploads.update(record.id, { videoId, updatedAtMs })
+      return { ...record, videoId, updatedAtMs }
+    })
+  }
+
+  private async arrive({ offset, hashState, ...named }: UploadRecord): Promise<Video> {
+    const state = await UploadState.load(hashState)
+    if (state === undefined) throw new Error(`the state of upload ${named.id} cannot be read`)
+    const { deviceId, fileName, recordedAtMs, blobUploadId } = named
+    const facts = await state.end()
+    const whole = { deviceId, fileName, recordedAtMs, blobUploadId, bytes: offset, ...facts }
+    return (await this.arrival.finish(whole)).video
+  }
+
+  /** An upload that can never become a video must not be resumed for ever. */
+  private async orRemoved<T>(record: UploadRecord, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      const isFinal = error instanceof AppError && (error.code === 'file_exists' || error.code === 'unsupported_media')
+      if (isFinal) await this.remove(record)
+      throw error
+    }
+  }
+
+  private async checkLength(upload: Pick<NewUpload, 'deviceId' | 'fileName'>, length: number): Promise<void> {
+    this.flow.checkSize(length)
+    if (length === 0) throw new AppError('unsupported_media', 'There are no bytes to make a video of')
+    const video = await this.videos.findByName(upload.deviceId, upload.fileName)
+    if (video === undefined || video.bytes === length) return
+    throw new AppError('file_exists', `The device has other bytes under the name ${upload.fileName}`)
+  }
+
+  /** An answer that got lost leaves an empty upload that nobody knows of: the next one for the same file takes its place. */
+  private async makeRoom({ deviceId, fileName }: NewUpload): Promise<void> {
+    for (const other of await this.uploads.listOfDevice(deviceId)) {
+      const isUnused = other.fileName === fileName && other.offset === 0 && other.videoId === null
+      if (isUnused && !this.locks.isHeld(other.id)) await this.remove(other)
+    }
+    const count = await this.uploads.countOfDevice(deviceId)
+    if (count < this.perDevice) return
+    throw new AppError('too_many_requests', `The device has ${count} uploads that are not whole`, {
+      retryAfterMs: RETRY_AFTER_MS,
+    })
+  }
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { Injectable, Logger } from '@nestjs/common'
+import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
+import type { DeviceId } from '../model/device-id.js'
+import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
+import { VideoRecords } from '../storage/sql/video-records.js'
+import { MediaSniffer } from './media-sniffer.js'
+import type { UploadBody } from './upload-body.js'
+import { UploadFlow } from './upload-flow.js'
+import { UploadsUnderWay, UploadUnderWay } from './uploads-under-way.js'
+import { type Arrived, VideoArrival, type WholeUpload } from './video-arrival.js'
+
+/** A file that comes in one request. */
+export interface SingleUpload {
+  readonly deviceId: DeviceId
+  readonly fileName: string
+  readonly recordedAtMs: number | null
+  readonly way: 'put' | 'multipart'
+  /** What the unit says that the bytes are, lower-case hex; undefined: it does not say. */
+  readonly sha256?: string | undefined
+}
+
+/** Uploads that come in one request and leave nothing behind unless they come to their end. */
+@Injectable()
+export class SingleUploads {
+  private readonly logger = new Logger('videos')
+
+  constructor(
+    private readonly underWay: UploadsUnderWay,
+    private readonly flow: UploadFlow,
+    private readonly records: VideoRecords,
+    private readonly blobs: BlobStore,
+    private readonly arrival: VideoArrival,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /**
+   * Resolves when the video is shown, and on disk.
+   * @throws AppError `unsupported_media` | `body_too_large` | `digest_mismatch` | `file_exists` | `disk_full` | `too_many_requests` |
+   * `overloaded` | `invalid_request` when the body ended early
+   */
+  async take(upload: SingleUpload, body: UploadBody): Promise<Arrived> {
+    await this.refuseOther(upload)
+    const { deviceId, way } = upload
+    return this.underWay.run(new UploadUnderWay(deviceId, way, body), async (entry) => {
+      const arrived = await this.store(upload, entry)
+      return { ...arrived, outcome: arrived.isNew ? ('stored' as const) : ('duplicate' as const) }
+    })
+  }
+
+  private async store(upload: SingleUpload, entry: UploadUnderWay): Promise<Arrived> {
+    const blobUploadId = await this.blobs.beginUpload()
+    entry.blobUploadId = blobUploadId
+    let whole: WholeUpload
+    try {
+      whole = await this.receive(upload, entry.body, blobUploadId)
+    } catch (error) {
+      await this.drop(blobUploadId)
+      throw error
+    }
+    return this.arrival.finish(whole)
+  }
+
+  private async receive(upload: SingleUpload, body: UploadBody, blobUploadId: BlobUploadId): Promise<WholeUpload> {
+    const { deviceId, fileName, recordedAtMs, way } = upload
+    const sniffer = new MediaSniffer()
+    const hash = createHash('sha256')
+    const { flow, metrics } = this
+    async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
+      for await (const chunk of flow.pass(body.bytes, deviceId, flow.maxBytes)) {
+        await sniffer.take(chunk)
+        hash.update(chunk)
+        metrics.uploadBytes.inc({ way }, chunk.length)
+        yield chunk
+      }
+      // What is no video is refused before anything of it is made durable.
+      await sniffer.end()
+    }
+    const bytes = await this.blobs.append(blobUploadId, 0, inspected())
+    const sha256 = hash.digest('hex')
+    if (upload.sha256 !== undefined && upload.sha256 !== sha256) {
+      throw new AppError('digest_mismatch', `The bytes have the SHA-256 ${sha256}`)
+    }
+    return { deviceId, fileName, recordedAtMs, bytes, sha256, mediaType: await sniffer.end(), blobUploadId }
+  }
+
+  /** With a digest it is known beforehand that the bytes cannot be stored under this name. */
+  private async refuseOther({ deviceId, fileName, sha256 }: SingleUpload): Promise<void> {
+    if (sha256 === undefined) return
+    const video = await this.records.findByName(deviceId, fileName)
+    if (video === undefined || video.sha256 === sha256) return
+    throw new AppError('file_exists', `The device has other bytes under the name ${fileName}`)
+  }
+
+  private async drop(blobUploadId: BlobUploadId): Promise<void> {
+    try {
+      await this.blobs.abort(blobUploadId)
+    } catch (error) {
+      // The refusal matters more to the unit; the sweeper finds what was left.
+      this.logger.warn({ event: 'upload_not_dropped', reason: error instanceof Error ? error.message : String(error) })
+    }
+  }
+}

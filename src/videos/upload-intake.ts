@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common'
+import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
+import { BlobStore } from '../storage/blobs/blob-store.js'
+import { type UploadRecord, UploadRecords } from '../storage/sql/upload-records.js'
+import type { UploadBody } from './upload-body.js'
+import { UploadFlow } from './upload-flow.js'
+import { UploadState } from './upload-state.js'
+import { UploadsUnderWay, UploadUnderWay } from './uploads-under-way.js'
+
+/** Bytes between two saved states: what may have to be sent again. */
+const STATE_EVERY_BYTES = 262_144
+
+/** How far the saved state has seen the file. */
+interface Seen {
+  readonly offset: number
+  readonly hashState: string
+}
+
+/**
+ * Appends bytes to resumable uploads. The record says at any time how many bytes are durable *and* covered by the saved state, both in
+ * one write; what the blob store holds beyond that is dropped when the upload goes on.
+ */
+@Injectable()
+export class UploadIntake {
+  constructor(
+    private readonly underWay: UploadsUnderWay,
+    private readonly flow: UploadFlow,
+    private readonly uploads: UploadRecords,
+    private readonly blobs: BlobStore,
+    private readonly metrics: Metrics,
+  ) {}
+
+  /**
+   * @param settle what is done with the upload afterwards; when it has become a video by that, it was stored
+   * @throws AppError as the bytes do, and what they are refused with
+   */
+  async append(
+    record: UploadRecord,
+    body: UploadBody,
+    settle: (record: UploadRecord) => Promise<UploadRecord>,
+  ): Promise<UploadRecord> {
+    const entry = new UploadUnderWay(record.deviceId, 'tus', body)
+    entry.blobUploadId = record.blobUploadId
+    const { after } = await this.underWay.run(entry, async () => {
+      const after = await settle({ ...record, ...(await this.receive(record, body)) })
+      return { after, outcome: after.videoId === null ? ('part' as const) : ('stored' as const) }
+    })
+    return after
+  }
+
+  private async receive(record: UploadRecord, body: UploadBody): Promise<Seen> {
+    const state = await UploadState.load(record.hashState)
+    if (state === undefined) throw new AppError('offset_conflict', 'Ask for the offset')
+    const checkpoints = new Checkpoints({ offset: record.offset, hashState: record.hashState })
+    const limit = record.length ?? this.flow.maxBytes
+    const { flow, metrics } = this
+    async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
+      let offset = record.offset
+      try {
+        for await (const chunk of flow.pass(body.bytes, record.deviceId, limit - record.offset)) {
+          await state?.take(chunk)
+          metrics.uploadBytes.inc({ way: 'tus' }, chunk.length)
+          offset += chunk.length
+          if (state !== undefined && checkpoints.isDue(offset)) checkpoints.add({ offset, hashState: state.save() })
+          yield chunk
+        }
+      } finally {
+        // Also when the bytes broke off: what came is kept whole.
+        if (state !== undefined) checkpoints.add({ offset, hashState: state.save() })
+      }
+    }
+    await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (bytes) => {
+      const seen = checkpoints.reach(bytes)
+      if (seen !== undefined) await this.uploads.update(record.id, { ...seen, updatedAtMs: Date.now() })
+    })
+    return checkpoints.last
+  }
+}
+
+/** Saved states that wait for their bytes to be durable. */
+class Checkpoints {
+  private readonly waiting: Seen[] = []
+
+  /** @param last the newest one that is on disk */
+  constructor(public last: Seen) {}
+
+  isDue(offset: number): boolean {
+    return offset - (this.waiting.at(-1) ?? this.last).offset >= STATE_EVERY_BYTES
+  }
+
+  add(seen: Seen): void {
+    if (seen.offset > (this.waiting.at(-1) ?? this.last).offset) this.waiting.push(seen)
+  }
+
+  /** The newest one whose bytes are durable, or undefined when there is none newer than the last. */
+  reach(durableBytes: number): Seen | undefined {
+    let reached: Seen | undefined
+    while ((this.waiting[0]?.offset ?? Number.POSITIVE_INFINITY) <= durableBytes) reached = this.waiting.shift()
+    if (reached !== undefined) this.last = reached
+    return reached
+  }
+}

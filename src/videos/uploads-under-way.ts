@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common'
+import { AppConfig } from '../config/app-config.js'
+import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
+import type { DeviceId } from '../model/device-id.js'
+import type { BlobUploadId } from '../storage/blobs/blob-store.js'
+import type { UploadBody } from './upload-body.js'
+
+/** How an upload came in. */
+export type UploadWay = 'put' | 'multipart' | 'tus'
+
+/** What became of the request: `part`, bytes of a resumable upload that is not whole yet. */
+export type UploadOutcome = 'stored' | 'duplicate' | 'part'
+
+const RETRY_AFTER_MS = 5000
+
+/** One request that brings bytes. */
+export class UploadUnderWay {
+  /** Where its bytes go, once that is known. */
+  blobUploadId: BlobUploadId | undefined
+
+  constructor(
+    readonly deviceId: DeviceId,
+    readonly way: UploadWay,
+    readonly body: UploadBody,
+  ) {}
+}
+
+/** The requests that bring bytes now: counted, limited for each device, and cut when the server stops. */
+@Injectable()
+export class UploadsUnderWay {
+  private readonly all = new Map<UploadUnderWay, Promise<unknown>>()
+  private readonly perDevice: number
+  private isStopping = false
+
+  constructor(
+    config: AppConfig,
+    private readonly metrics: Metrics,
+  ) {
+    this.perDevice = config.UPLOADS_PER_DEVICE
+    metrics.watchOpenUploads(() => [...this.all.keys()].map(({ way }) => way))
+  }
+
+  /**
+   * Runs one.
+   * @param work answers with its outcome beside the result
+   * @throws AppError `too_many_requests` the device has too many already; `overloaded` the server is stopping
+   */
+  async run<T extends { readonly outcome: UploadOutcome }>(
+    upload: UploadUnderWay,
+    work: (upload: UploadUnderWay) => Promise<T>,
+  ): Promise<T> {
+    this.admit(upload.deviceId)
+    const running = work(upload)
+    this.all.set(upload, running)
+    try {
+      const result = await running
+      this.count(upload, result.outcome)
+      return result
+    } catch (error) {
+      this.count(upload, upload.body.isCut ? 'cut' : error instanceof AppError ? 'refused' : 'failed')
+      throw error
+    } finally {
+      this.all.delete(upload)
+    }
+  }
+
+  /** Whether bytes are going there now. */
+  isFed(blobUploadId: BlobUploadId): boolean {
+    return [...this.all.keys()].some((upload) => upload.blobUploadId === blobUploadId)
+  }
+
+  /** Takes nothing more, cuts what is under way, and resolves when all of it has ended. Resumable uploads keep what they have. */
+  async stop(): Promise<void> {
+    this.isStopping = true
+    for (const { body } of this.all.keys()) body.cut()
+    await Promise.allSettled(this.all.values())
+  }
+
+  private admit(deviceId: DeviceId): void {
+    if (this.isStopping) throw new AppError('overloaded', 'The server is stopping', { retryAfterMs: RETRY_AFTER_MS })
+    const own = [...this.all.keys()].filter((upload) => upload.deviceId === deviceId)
+    if (own.length < this.perDevice) return
+    throw new AppError('too_many_requests', `The device has ${own.length} uploads under way`, {
+      retryAfterMs: RETRY_AFTER_MS,
+    })
+  }
+
+  private count({ way }: UploadUnderWay, outcome: UploadOutcome | 'cut' | 'refused' | 'failed'): void {
+    this.metrics.uploads.inc({ way, outcome })
+  }
+}
