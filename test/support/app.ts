@@ -35,6 +35,7 @@ export async function startApp(
     ADMIN_PASSWORD,
     DATA_DIR: environment.DATA_DIR ?? temporaryDirectory(),
     DISK_MIN_FREE: '0',
+    MEDIA_WORKERS: '0', // what a test puts into the stores stays as it is; who tests that work asks for it
     LOG_LEVEL: 'error',
     ...environment,
   })

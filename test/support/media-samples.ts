@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { chmodSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { path as packagedFfmpeg } from '@ffmpeg-installer/ffmpeg'
 import type { MediaType } from '../../src/model/video.js'
 import type { MediaSource } from '../../src/videos/media/ffmpeg.js'
+import { temporaryDirectory } from './temporary-directory.js'
 
 /** The tool that tests run with; FFMPEG_PATH tries another one. */
 export const FFMPEG = process.env.FFMPEG_PATH ?? packagedFfmpeg
@@ -33,6 +34,17 @@ export function makeSample(directory: string, name: string, sample: Sample = {})
 /** Runs the tool without any limits, on what a test made itself. */
 export function runFfmpeg(args: readonly string[]): void {
   execFileSync(packagedFfmpeg, ['-hide_banner', '-nostdin', '-loglevel', 'error', '-y', ...args])
+}
+
+/**
+ * A tool that can be used, but for what the shell script does with the files of units.
+ * @param file where to put it, if that matters
+ */
+export function fakeTool(text: string, file = path.join(temporaryDirectory(), 'fake-ffmpeg')): string {
+  const good = `case "$*" in *-version*|*sample.jpg*) exec '${FFMPEG}' "$@";; esac`
+  writeFileSync(file, `#!/bin/sh\n${good}\n${text}\n`)
+  chmodSync(file, 0o700)
+  return file
 }
 
 export function sourceOf(file: string, type: MediaType = 'video/mp4'): MediaSource {

@@ -19,7 +19,7 @@ export function shownSize({ width, height }: PixelSize, pixelWidth: number): Pix
     : { width, height: Math.round(height / pixelWidth) }
 }
 
-/** As large as fits, with even sides and the same shape, never enlarged. */
+/** As large as fits, with the same shape but for even sides, and never enlarged by more than that. */
 export function fitInto({ width, height }: PixelSize, side: number): PixelSize {
   const factor = Math.min(1, side / Math.max(width, height))
   return { width: even(width * factor), height: even(height * factor) }
