@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common'
+import { AlarmsModule } from './alarms/alarms.module.js'
 import { CommandsModule } from './commands/commands.module.js'
 import type { AppConfig } from './config/app-config.js'
 import { ConfigModule } from './config/config.module.js'
@@ -10,7 +11,7 @@ import { MetricsModule } from './metrics/metrics.module.js'
 import { OperationsModule } from './operations/operations.module.js'
 import { PipelineModule } from './pipeline/pipeline.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
-import { Connections, IntakeGate, Shutdown } from './shutdown.js'
+import { Commits, Connections, IntakeGate, Shutdown } from './shutdown.js'
 import { DiskGuardModule } from './storage/disk-guard.module.js'
 import { StorageModule } from './storage/storage.module.js'
 import { TracksModule } from './tracks/tracks.module.js'
@@ -34,6 +35,7 @@ export class AppModule {
         IdentityModule,
         LiveModule,
         DevicesModule,
+        AlarmsModule,
         VideosModule,
         TracksModule,
         CommandsModule,
@@ -41,7 +43,7 @@ export class AppModule {
         IngressModule,
         OperationsModule,
       ],
-      providers: [Wiring, IntakeGate, Connections, Shutdown],
+      providers: [Wiring, IntakeGate, Commits, Connections, Shutdown],
     }
   }
 }

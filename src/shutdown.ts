@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common'
+import { AlarmIntake } from './ingress/alarm-intake.js'
 import { LocationIntake } from './ingress/location-intake.js'
 import { Admission } from './ingress/socket/admission.js'
+import { AlarmCommit } from './pipeline/alarm-commit.js'
 import { GroupCommit } from './pipeline/group-commit.js'
 import { Quarantine } from './pipeline/quarantine.js'
 import { Sessions } from './sessions/sessions.js'
+import { UploadsUnderWay } from './videos/uploads-under-way.js'
 import { InFlight } from './web/in-flight.js'
 import { SocketServer } from './web/socket-server.js'
 
@@ -16,13 +19,28 @@ const REQUESTS_WITHIN_MS = 3000
 @Injectable()
 export class IntakeGate {
   constructor(
-    private readonly intake: LocationIntake,
+    private readonly locations: LocationIntake,
+    private readonly alarms: AlarmIntake,
     private readonly admission: Admission,
   ) {}
 
   close(): void {
-    this.intake.stop()
+    this.locations.stop()
+    this.alarms.stop()
     this.admission.stop()
+  }
+}
+
+/** What was taken and is not on disk yet. */
+@Injectable()
+export class Commits {
+  constructor(
+    private readonly positions: GroupCommit,
+    private readonly alarms: AlarmCommit,
+  ) {}
+
+  async drain(): Promise<void> {
+    await Promise.all([this.positions.drain(), this.alarms.drain()])
   }
 }
 
@@ -32,6 +50,7 @@ export class Connections {
   constructor(
     private readonly sessions: Sessions,
     private readonly sockets: SocketServer,
+    private readonly uploads: UploadsUnderWay,
   ) {}
 
   /** Tells the units why. */
@@ -39,8 +58,10 @@ export class Connections {
     this.sessions.endAll('shutting_down')
   }
 
-  cut(): void {
+  /** Resolves when what came of uploads is kept, or dropped. */
+  async cut(): Promise<void> {
     this.sockets.disconnectAll()
+    await this.uploads.stop()
   }
 }
 
@@ -51,7 +72,7 @@ export class Shutdown implements BeforeApplicationShutdown {
 
   constructor(
     private readonly intake: IntakeGate,
-    private readonly commit: GroupCommit,
+    private readonly commits: Commits,
     private readonly quarantine: Quarantine,
     private readonly inFlight: InFlight,
     private readonly connections: Connections,
@@ -61,12 +82,12 @@ export class Shutdown implements BeforeApplicationShutdown {
     this.logger.log({ event: 'stopping' })
     this.intake.close()
     this.inFlight.stopAccepting()
-    await this.commit.drain()
+    await this.commits.drain()
     await this.inFlight.drained(REQUESTS_WITHIN_MS)
     await sleep(FLUSH_MS)
     this.connections.end()
     await sleep(FLUSH_MS)
-    this.connections.cut()
+    await this.connections.cut()
     await this.quarantine.drain()
   }
 }

@@ -1,4 +1,6 @@
 import { Global, Module } from '@nestjs/common'
+import { AlarmNews } from '../alarms/alarm-news.js'
+import { AlarmsModule } from '../alarms/alarms.module.js'
 import { CommandsModule } from '../commands/commands.module.js'
 import { AppConfig } from '../config/app-config.js'
 import { LiveFeed } from '../live/live-feed.js'
@@ -6,6 +8,9 @@ import { Metrics } from '../metrics/metrics.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { AlarmRecords } from '../storage/sql/alarm-records.js'
+import { AlarmCommit } from './alarm-commit.js'
+import { AlarmIngest } from './alarm-ingest.js'
 import { CommandResults } from './command-results.js'
 import { GroupCommit } from './group-commit.js'
 import { Ingest } from './ingest.js'
@@ -13,10 +18,12 @@ import { Quarantine } from './quarantine.js'
 
 const DAY_MS = 86_400_000
 
+const limitsOf = ({ RETENTION_DAYS }: AppConfig) => ({ retentionMs: RETENTION_DAYS * DAY_MS })
+
 /** What happens to a report. */
 @Global()
 @Module({
-  imports: [CommandsModule],
+  imports: [AlarmsModule, CommandsModule],
   providers: [
     CommandResults,
     {
@@ -41,12 +48,27 @@ const DAY_MS = 86_400_000
         config: AppConfig,
       ) =>
         new Ingest(commit, quarantine, live, disk, {
-          limits: { retentionMs: config.RETENTION_DAYS * DAY_MS },
+          limits: limitsOf(config),
           metrics,
         }),
       inject: [GroupCommit, Quarantine, LiveFeed, DiskGuard, Metrics, AppConfig],
     },
+    {
+      provide: AlarmCommit,
+      useFactory: (records: AlarmRecords, news: AlarmNews, metrics: Metrics, config: AppConfig) =>
+        new AlarmCommit(records, metrics, {
+          maxFiles: config.ALARM_MAX_FILES,
+          onStored: (alarm) => news.publish(alarm),
+        }),
+      inject: [AlarmRecords, AlarmNews, Metrics, AppConfig],
+    },
+    {
+      provide: AlarmIngest,
+      useFactory: (commit: AlarmCommit, disk: DiskGuard, metrics: Metrics, config: AppConfig) =>
+        new AlarmIngest(commit, disk, { limits: limitsOf(config), metrics }),
+      inject: [AlarmCommit, DiskGuard, Metrics, AppConfig],
+    },
   ],
-  exports: [CommandResults, Ingest, GroupCommit, Quarantine],
+  exports: [AlarmIngest, AlarmCommit, CommandResults, Ingest, GroupCommit, Quarantine],
 })
 export class PipelineModule {}

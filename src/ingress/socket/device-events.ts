@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common'
 import { decodeCommandResult } from '../../codecs/device-json/decode-command-result.js'
-import { encodeLocationAnswer } from '../../codecs/device-json/encode-answer.js'
+import { encodeAlarmAnswer, encodeLocationAnswer } from '../../codecs/device-json/encode-answer.js'
 import { TokenVerifier } from '../../identity/token-verifier.js'
 import { AppError } from '../../model/app-error.js'
 import { CommandResults } from '../../pipeline/command-results.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { TOO_LARGE } from '../../web/limited-parser.js'
 import { within } from '../../web/within.js'
+import { AlarmIntake } from '../alarm-intake.js'
 import { EventLimiter } from '../event-limiter.js'
 import { LocationIntake } from '../location-intake.js'
 import type { SocketLink } from './socket-link.js'
@@ -31,12 +32,14 @@ type EventHandler = (payload: unknown, unit: Unit) => Promise<unknown>
 export class DeviceEvents {
   private readonly handlers: ReadonlyMap<string, EventHandler> = new Map<string, EventHandler>([
     ['location', (payload, unit) => this.takeLocation(payload, unit)],
+    ['alarm', (payload, unit) => this.takeAlarm(payload, unit)],
     ['command:result', (payload, unit) => within(this.takeCommandResult(payload, unit), ANSWER_WITHIN_MS)],
     ['auth', (payload, unit) => within(this.renew(payload, unit), ANSWER_WITHIN_MS)],
   ])
 
   constructor(
     private readonly intake: LocationIntake,
+    private readonly alarms: AlarmIntake,
     private readonly verifier: TokenVerifier,
     private readonly sessions: Sessions,
     private readonly limiter: EventLimiter,
@@ -64,6 +67,10 @@ export class DeviceEvents {
 
   private takeLocation(payload: unknown, { link }: Unit): Promise<unknown> {
     return this.intake.take(payload, link.deviceId, 'socket').then(encodeLocationAnswer)
+  }
+
+  private takeAlarm(payload: unknown, { link }: Unit): Promise<unknown> {
+    return this.alarms.take(payload, link.deviceId, 'socket').then(encodeAlarmAnswer)
   }
 
   private async takeCommandResult(payload: unknown, { link }: Unit): Promise<unknown> {
