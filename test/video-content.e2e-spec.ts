@@ -141,7 +141,7 @@ describe('GET /videos/{id}/content', () => {
         'access-control-allow-origin',
       ),
     ).toEqual([
-      "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+      "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin; frame-ancestors 'none'",
       'nosniff',
       'private, no-cache',
       'cross-origin',

@@ -16,13 +16,14 @@ export interface ServedFile {
 }
 
 /**
- * What units send is shown and never run: a browser that opens it as a page may show the picture or play the video, in an origin of
- * its own, and do nothing else. Pages of any origin may embed it, since it takes a token or a signed link to get it at all. Browsers
- * may keep it, but ask before they use it again, so that a link that expired opens nothing any more.
+ * What units send is shown and never run: a browser that opens it as a page may show the picture or play the video and do nothing
+ * else. (It is not made an origin of its own, since Chromium's player would not get the file then; without scripts that is no loss.)
+ * Pages of any origin may embed it, since it takes a token or a signed link to get it at all. Browsers may keep it, but ask before
+ * they use it again, so that a link that expired opens nothing any more.
  */
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'cross-origin',
   'cache-control': 'private, no-cache',
   'accept-ranges': 'bytes',
