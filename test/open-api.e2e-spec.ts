@@ -74,6 +74,15 @@ describe('GET /openapi.json', () => {
         'POST /api/v1/devices/{deviceId}/secret',
         'POST /api/v1/locations',
         'POST /api/v1/users',
+        'PUT /api/v1/videos/{fileName}',
+        'POST /api/v1/videos/{id}/complete',
+        'POST /api/v1/videos/uploads',
+        'POST /api/v1/videos/direct',
+        'POST /api/v1/videos',
+        'PATCH /api/v1/videos/uploads/{uploadId}',
+        'OPTIONS /api/v1/videos/uploads',
+        'HEAD /api/v1/videos/uploads/{uploadId}',
+        'DELETE /api/v1/videos/uploads/{uploadId}',
         'DELETE /api/v1/videos/{id}',
         'GET /api/v1/videos',
         'GET /api/v1/videos/{id}',
@@ -129,7 +138,7 @@ describe('GET /openapi.json', () => {
       new Set(['user', 'device']),
     )
     expect(secured.filter(([, { responses }]) => responses['401'] === undefined)).toEqual([])
-    const isPublic = (name: string) => /health|metrics|jwks|auth\/(device|login|refresh)/.test(name)
+    const isPublic = (name: string) => /health|metrics|jwks|auth\/(device|login|refresh)|OPTIONS/.test(name)
     expect(
       operations.filter(([name, { security }]) => security === undefined && !isPublic(name)).map(([name]) => name),
     ).toEqual([])

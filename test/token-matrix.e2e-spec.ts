@@ -109,10 +109,12 @@ describe('every route that asks for a token', () => {
     const wrong: string[] = []
     for (const { kind, method, path } of operations) {
       for (const [name, { token, code }] of Object.entries(bad[kind])) {
-        const body = method === 'GET' || method === 'DELETE' ? undefined : {}
+        const body = ['GET', 'HEAD', 'DELETE'].includes(method) ? undefined : {}
         const answer = await running.api.request(method, path, { token, body })
         const isRight =
-          answer.status === 401 && answer.body.code === code && !/stack|node_modules|\.ts:/.test(answer.text)
+          answer.status === 401 &&
+          (method === 'HEAD' || answer.body.code === code) &&
+          !/stack|node_modules|\.ts:/.test(answer.text)
         if (!isRight) wrong.push(`${method} ${path} with ${name}: ${answer.status} ${answer.text.slice(0, 100)}`)
       }
     }

@@ -28,7 +28,7 @@ export class Api {
     const body = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body))
     const response = await fetch(`${this.url}${path}`, { method, headers, body })
     const text = await response.text()
-    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '')
+    const isJson = text !== '' && /\bjson\b/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : {}) as T, text }
   }
 
