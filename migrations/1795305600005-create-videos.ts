@@ -1,7 +1,10 @@
 import { type MigrationInterface, type QueryRunner, Table } from 'typeorm'
 import { columnsFor } from './columns.js'
 
-/** Videos, and the resumable uploads that become videos. */
+/**
+ * Videos, and the resumable uploads that become videos. What units say of the time is whole milliseconds and not `datetime`, which
+ * knows the years 1000 to 9999 only.
+ */
 export class CreateVideos1795305600005 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     const { text, longText, time, flag, integer, bigInteger } = await columnsFor(queryRunner)
@@ -17,12 +20,12 @@ export class CreateVideos1795305600005 implements MigrationInterface {
           text('content_type', 64),
           text('status', 16),
           text('failure_reason', 255, { isNullable: true }),
-          time('recorded_at', { isNullable: true }),
+          bigInteger('recorded_at', { isNullable: true }),
           time('reserved_at'),
           // Null while the video is reserved.
           time('uploaded_at', { isNullable: true }),
           // What lists are ordered by; null while the video is not shown.
-          time('listed_at', { isNullable: true }),
+          bigInteger('listed_at', { isNullable: true }),
           text('blob_upload_id', 64, { isNullable: true }),
           bigInteger('duration_ms', { isNullable: true }),
           integer('width', { isNullable: true }),
@@ -55,7 +58,7 @@ export class CreateVideos1795305600005 implements MigrationInterface {
           bigInteger('length_bytes', { isNullable: true }),
           bigInteger('offset_bytes'),
           longText('hash_state'),
-          time('recorded_at', { isNullable: true }),
+          bigInteger('recorded_at', { isNullable: true }),
           text('blob_upload_id', 64),
           time('created_at'),
           time('updated_at'),

@@ -16,9 +16,12 @@ import { TypeormAuditRecords } from './typeorm-audit-records.js'
 import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
+import { TypeormUploadRecords } from './typeorm-upload-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
 import { TypeormVideoRecords } from './typeorm-video-records.js'
+import { uploadRecordsContract } from './upload-records.contract.js'
 import { userRecordsContract } from './user-records.contract.js'
+import { videoRecordsContract } from './video-records.contract.js'
 import type { NewVideo } from './video-records.js'
 
 let directory: string
@@ -46,6 +49,11 @@ userRecordsContract('SQLite', onSqlite(TypeormUserRecords))
 auditRecordsContract('SQLite', onSqlite(TypeormAuditRecords))
 idempotencyRecordsContract('SQLite', onSqlite(TypeormIdempotencyRecords))
 commandRecordsContract('SQLite', onSqlite(TypeormCommandRecords))
+uploadRecordsContract('SQLite', onSqlite(TypeormUploadRecords))
+videoRecordsContract('SQLite', async () => {
+  const videos = await onSqlite(TypeormVideoRecords)()
+  return { ...videos, alarms: new TypeormAlarmRecords(dataSource) }
+})
 
 /** Alarms with the videos and devices that they are joined to. */
 async function openAlarms(): Promise<OpenedAlarmRecords> {

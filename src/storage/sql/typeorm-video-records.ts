@@ -3,12 +3,16 @@ import type { DeviceId } from '../../model/device-id.js'
 import type { Video } from '../../model/video.js'
 import { VideoEntity, type VideoRow } from './entities/video-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
-import { type MediaOutcome, type NewVideo, type VideoQuery, VideoRecords } from './video-records.js'
+import { type HeldName, type MediaOutcome, type NewVideo, type VideoQuery, VideoRecords } from './video-records.js'
+import { toNewVideo, toReservedRow, toVideos } from './video-rows.js'
 
 const STATUSES = 3
 const IS_RESERVED = 'video.uploadedAtMs IS NULL'
 const IS_SHOWN = 'video.listedAtMs IS NOT NULL'
 const IS_HIDDEN = 'video.uploadedAtMs IS NOT NULL AND video.listedAtMs IS NULL'
+/** Found from the alarms' side, since few files are named by them. */
+const NAMED_BY_ALARMS = `SELECT v.id FROM alarm_files f
+  JOIN videos v ON v.device_id = f.device_id AND v.file_name = f.file_name WHERE f.alarm_id IN (:...alarmIds)`
 
 /** Videos in the relational database. */
 export class TypeormVideoRecords extends VideoRecords {
@@ -31,8 +35,8 @@ export class TypeormVideoRecords extends VideoRecords {
 
   async show(id: string, uploadedAtMs: number): Promise<Video | undefined> {
     await this.update()
-      .set({ uploadedAtMs, listedAtMs: () => 'COALESCE(recorded_at, :uploadedAt)', blobUploadId: null })
-      .where('id = :id AND uploadedAtMs IS NULL', { id, uploadedAt: new Date(uploadedAtMs) })
+      .set({ uploadedAtMs, listedAtMs: () => 'COALESCE(recorded_at, :uploadedAtMs)', blobUploadId: null })
+      .where('id = :id AND uploadedAtMs IS NULL', { id, uploadedAtMs })
       .execute()
     return this.find(id)
   }
@@ -67,15 +71,15 @@ export class TypeormVideoRecords extends VideoRecords {
       .orderBy('video.listedAtMs', 'DESC')
       .addOrderBy('video.id', 'DESC')
       .limit(limit)
+    if (alarmIds) rows.andWhere(`video.id IN (${NAMED_BY_ALARMS})`, { alarmIds })
     addSomeOf(rows, 'deviceId', deviceIds)
     addSomeOf(rows, 'fileName', fileNames)
     if (new Set(statuses).size < STATUSES) addSomeOf(rows, 'status', statuses)
-    if (fromMs !== undefined) rows.andWhere('video.listedAtMs >= :from', { from: new Date(fromMs) })
-    if (toMs !== undefined) rows.andWhere('video.listedAtMs < :to', { to: new Date(toMs) })
+    if (fromMs !== undefined) rows.andWhere('video.listedAtMs >= :from', { from: fromMs })
+    if (toMs !== undefined) rows.andWhere('video.listedAtMs < :to', { to: toMs })
     if (after) {
       // In two conditions, since not every database can search an index by a pair.
-      const at = new Date(after.atMs)
-      rows.andWhere('video.listedAtMs <= :at AND (video.listedAtMs < :at OR video.id < :id)', { at, id: after.id })
+      rows.andWhere('video.listedAtMs <= :atMs AND (video.listedAtMs < :atMs OR video.id < :id)', after)
     }
     return this.toVideos(await rows.getMany())
   }
@@ -130,21 +134,21 @@ export class TypeormVideoRecords extends VideoRecords {
 
   async listOlderThan(atMs: number, limit: number): Promise<Video[]> {
     const rows = this.rows()
-      .where('video.keep = :keep AND video.listedAtMs < :at', { keep: false, at: new Date(atMs) })
+      .where('video.keep = :keep AND video.listedAtMs < :atMs', { keep: false, atMs })
       .orderBy('video.listedAtMs')
       .addOrderBy('video.id')
       .limit(limit)
     return this.toVideos(await rows.getMany())
   }
 
-  async listOfDevice(deviceId: DeviceId, limit: number): Promise<Array<Pick<Video, 'id' | 'fileName'>>> {
+  async listOfDevice(deviceId: DeviceId, limit: number): Promise<HeldName[]> {
     const rows = await this.rows()
-      .select(['video.id', 'video.fileName'])
+      .select(['video.id', 'video.fileName', 'video.blobUploadId'])
       .where('video.deviceId = :deviceId', { deviceId })
       .orderBy('video.fileName')
       .limit(limit)
       .getMany()
-    return rows.map(({ id, fileName }) => ({ id, fileName }))
+    return rows.map(({ id, fileName, blobUploadId }) => ({ id, fileName, blobUploadId }))
   }
 
   private rows(): SelectQueryBuilder<VideoRow> {
@@ -160,23 +164,14 @@ export class TypeormVideoRecords extends VideoRecords {
   }
 
   private async insert(video: NewVideo): Promise<boolean> {
-    const row: VideoRow = {
-      ...video,
-      status: 'processing',
-      failureReason: null,
-      uploadedAtMs: null,
-      listedAtMs: null,
-      durationMs: null,
-      width: null,
-      height: null,
-      codec: null,
-      keep: false,
-      hasThumbnail: false,
-      screenshots: 0,
-      attempts: 0,
-    }
     try {
-      await this.dataSource.createQueryBuilder().insert().into(VideoEntity).values(row).updateEntity(false).execute()
+      await this.dataSource
+        .createQueryBuilder()
+        .insert()
+        .into(VideoEntity)
+        .values(toReservedRow(video))
+        .updateEntity(false)
+        .execute()
       return true
     } catch (error) {
       if (isDuplicateKey(error)) return false
@@ -197,8 +192,8 @@ export class TypeormVideoRecords extends VideoRecords {
     return row === null ? undefined : (await this.toVideos([row]))[0]
   }
 
-  private async toVideos(rows: readonly VideoRow[]): Promise<Video[]> {
-    return rows.map((row) => toVideo(row, []))
+  private toVideos(rows: readonly VideoRow[]): Promise<Video[]> {
+    return toVideos(this.dataSource, rows)
   }
 }
 
@@ -212,31 +207,6 @@ function addSomeOf(
   // One value by equality: the index then gives the order too.
   if (more.length === 0) rows.andWhere(`video.${column} = :${column}`, { [column]: first })
   else rows.andWhere(`video.${column} IN (:...${column})`, { [column]: [first, ...more] })
-}
-
-function toVideo(row: VideoRow, alarmIds: readonly string[]): Video {
-  const { reservedAtMs, uploadedAtMs, listedAtMs: _, blobUploadId: _1, durationMs, attempts: _2, ...shared } = row
-  return {
-    ...shared,
-    uploadedAtMs: uploadedAtMs ?? reservedAtMs,
-    durationS: durationMs === null ? null : durationMs / 1000,
-    alarmIds,
-  }
-}
-
-function toNewVideo(row: VideoRow): NewVideo {
-  const { id, deviceId, fileName, bytes, sha256, contentType, recordedAtMs, blobUploadId, reservedAtMs } = row
-  return {
-    id,
-    deviceId,
-    fileName,
-    bytes,
-    sha256,
-    contentType,
-    recordedAtMs,
-    blobUploadId: blobUploadId ?? '',
-    reservedAtMs,
-  }
 }
 
 function definedOf<T extends object>(changes: T): Partial<T> {

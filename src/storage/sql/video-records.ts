@@ -39,6 +39,15 @@ export interface MediaOutcome extends Partial<MediaFacts> {
   readonly screenshots?: number
 }
 
+/** A name that is taken, whoever has it. */
+export interface HeldName extends Pick<Video, 'id' | 'fileName'> {
+  /** null: its bytes have become the object. */
+  readonly blobUploadId: string | null
+}
+
+/** So many of the alarms that name a file are told, the newest; a unit may let any number name it. */
+export const MOST_ALARM_IDS = 100
+
 /**
  * Videos, unique by device and name. A video is reserved (hidden), then its object is completed, then it is shown; only shown ones
  * are found, listed and joined to alarms.
@@ -84,6 +93,6 @@ export abstract class VideoRecords {
 
   /** Shown videos that are not kept and are older, by `recordedAt` else `uploadedAt`, oldest first. */
   abstract listOlderThan(atMs: number, limit: number): Promise<Video[]>
-  /** Shown and reserved ones of a device. */
-  abstract listOfDevice(deviceId: DeviceId, limit: number): Promise<Array<Pick<Video, 'id' | 'fileName'>>>
+  /** All that hold a name of the device: shown, reserved and hidden ones. */
+  abstract listOfDevice(deviceId: DeviceId, limit: number): Promise<HeldName[]>
 }

@@ -12,7 +12,7 @@ export const UploadEntity = new EntitySchema<UploadRecord>({
     length: bigIntegerColumn('length_bytes', { nullable: true }),
     offset: bigIntegerColumn('offset_bytes'),
     hashState: textColumn('hash_state'),
-    recordedAtMs: timeColumn('recorded_at', { nullable: true }),
+    recordedAtMs: bigIntegerColumn('recorded_at', { nullable: true }),
     blobUploadId: textColumn('blob_upload_id'),
     createdAtMs: timeColumn('created_at'),
     updatedAtMs: timeColumn('updated_at'),
