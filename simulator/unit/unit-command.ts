@@ -18,7 +18,7 @@ export interface UnitCommandResult extends CommandEnd {
 }
 
 export function doneWith(result: unknown, message: string | null = null): CommandEnd {
-  return { status: 'done', result, message }
+  return { status: 'done', result: result ?? null, message }
 }
 
 /** @param message stable words such as `not_supported` */

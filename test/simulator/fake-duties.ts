@@ -14,7 +14,7 @@ export type ReceivedAlarm = z.infer<typeof Alarm>
 const Result = z.object({
   id: z.string(),
   status: z.enum(['done', 'failed']),
-  result: z.unknown(),
+  result: z.unknown().optional(),
   message: z.string().optional(),
 })
 export type ReceivedResult = z.infer<typeof Result>
