@@ -47,9 +47,16 @@ describe('GET /openapi.json', () => {
   it('holds every route of the contract so far', () => {
     expect(operations.map(([name]) => name).sort()).toEqual(
       [
+        'DELETE /api/v1/commands/{id}',
         'DELETE /api/v1/devices/{deviceId}',
+        'GET /api/v1/commands/{id}',
+        'GET /api/v1/devices/{deviceId}/commands',
+        'POST /api/v1/devices/{deviceId}/commands',
         'DELETE /api/v1/users/{username}',
         'GET /.well-known/jwks.json',
+        'GET /api/v1/alarms',
+        'GET /api/v1/alarms/summary',
+        'GET /api/v1/alarms/{id}',
         'GET /api/v1/audit',
         'GET /api/v1/auth/me',
         'GET /api/v1/devices',
@@ -62,8 +69,10 @@ describe('GET /openapi.json', () => {
         'GET /health/live',
         'GET /health/ready',
         'GET /metrics',
+        'PATCH /api/v1/alarms/{id}',
         'PATCH /api/v1/devices/{deviceId}',
         'PATCH /api/v1/users/{username}',
+        'POST /api/v1/alarms',
         'POST /api/v1/auth/device',
         'POST /api/v1/auth/login',
         'POST /api/v1/auth/logout',

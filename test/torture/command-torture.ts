@@ -47,6 +47,8 @@ interface Item {
 }
 
 const FINISH_WITHIN_MS = 60_000
+/** Who send at the same time. */
+const USERS = 4
 /** What may follow a state, in a history without expiry and cancellation. */
 const NEXT: Readonly<Record<string, readonly string[]>> = {
   queued: ['sent'],
@@ -130,6 +132,10 @@ class CommandingUsers {
   }
 
   async run(): Promise<void> {
+    await Promise.all(Array.from({ length: USERS }, () => this.sendInTurn()))
+  }
+
+  private async sendInTurn(): Promise<void> {
     while (this.isSending) {
       const unit = this.units[Math.floor(this.random() * this.units.length)]
       if (unit !== undefined) await this.send(unit)
