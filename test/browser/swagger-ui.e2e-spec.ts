@@ -1,12 +1,14 @@
 import type { Browser } from 'playwright-core'
 import { testImei } from '../support/api.js'
 import { type RunningApp, startApp } from '../support/app.js'
-import { browserSuite, launchBrowser, NEEDS_CHROMIUM, troublesOf } from '../support/browser.js'
+import { BROWSER_TEST_MS, browserSuite, launchBrowser, NEEDS_CHROMIUM, troublesOf } from '../support/browser.js'
 import { ADMIN_PASSWORD } from '../support/server-process.js'
 import { SwaggerPage } from '../support/swagger-page.js'
 import { removeTemporaryDirectories } from '../support/temporary-directory.js'
 
 const IMEI = testImei(1)
+
+jest.setTimeout(BROWSER_TEST_MS)
 
 browserSuite(`Swagger UI as a person uses it ${NEEDS_CHROMIUM}`, () => {
   let running: RunningApp
@@ -25,8 +27,8 @@ browserSuite(`Swagger UI as a person uses it ${NEEDS_CHROMIUM}`, () => {
   })
   afterEach(() => swagger.page.close())
   afterAll(async () => {
-    await browser.close()
-    await running.close()
+    await browser?.close()
+    await running?.close()
     removeTemporaryDirectories()
   })
 
@@ -53,7 +55,10 @@ browserSuite(`Swagger UI as a person uses it ${NEEDS_CHROMIUM}`, () => {
 
   it('sends a truck a reset and shows what becomes of it', async () => {
     await logIn()
-    const sent = await swagger.try('sendCommand', { parameters: { deviceId: IMEI }, body: { type: 'RESET' } })
+    const sent = await swagger.try('sendCommand', {
+      parameters: { deviceId: IMEI, Prefer: '' },
+      body: { type: 'RESET' },
+    })
     expect([sent.status, sent.json.type, sent.json.status]).toEqual([202, 'RESET', 'queued'])
     const shown = await swagger.try('getCommand', { parameters: { id: sent.json.id } })
     expect([shown.status, shown.json.id, shown.json.createdBy]).toEqual([200, sent.json.id, 'admin'])

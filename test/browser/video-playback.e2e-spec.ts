@@ -1,6 +1,13 @@
 import type { Browser, Page } from 'playwright-core'
 import { type RunningApp, startApp } from '../support/app.js'
-import { browserSuite, launchBrowser, NEEDS_CHROMIUM, OtherSite, troublesOf } from '../support/browser.js'
+import {
+  BROWSER_TEST_MS,
+  browserSuite,
+  launchBrowser,
+  NEEDS_CHROMIUM,
+  OtherSite,
+  troublesOf,
+} from '../support/browser.js'
 import { makeClip } from '../support/clips.js'
 import { StoredVideos, VIDEOS } from '../support/stored-videos.js'
 import { removeTemporaryDirectories } from '../support/temporary-directory.js'
@@ -23,6 +30,8 @@ interface PlayerState {
   readonly error: string | null
 }
 
+jest.setTimeout(BROWSER_TEST_MS)
+
 browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}`, () => {
   const site = new OtherSite()
   let running: RunningApp
@@ -41,8 +50,8 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
   })
   afterEach(() => page.close())
   afterAll(async () => {
-    await browser.close()
-    await running.close()
+    await browser?.close()
+    await running?.close()
     await site.close()
     removeTemporaryDirectories()
   })

@@ -10,6 +10,9 @@ export const NEEDS_CHROMIUM = '(needs CHROMIUM_BIN: path of chromium)'
 /** `describe`, where there is a browser. */
 export const browserSuite = CHROMIUM_BIN === '' ? describe.skip : describe
 
+/** Of a test in a browser that shares a busy machine; playwright itself gives up after 30 s of waiting for one thing. */
+export const BROWSER_TEST_MS = 180_000
+
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM_BIN,

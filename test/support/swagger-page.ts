@@ -32,9 +32,11 @@ export class SwaggerPage {
       await operation.locator(`tr[data-param-name="${name}"] :is(input, select, textarea)`).first().fill(value)
     }
     if (body !== undefined) await operation.locator('textarea.body-param__text').fill(JSON.stringify(body))
+    const clear = operation.locator('button.btn-clear')
+    if ((await clear.count()) > 0) await clear.click()
     await operation.locator('button.execute').click()
     const answer = operation.locator('.live-responses-table .response').first()
-    const status = Number(await answer.locator('.response-col_status').innerText({ timeout: 10_000 }))
+    const status = Number(await answer.locator('.response-col_status').innerText())
     const shown = answer.locator('.highlight-code code').first()
     return { status, json: (await shown.count()) === 0 ? undefined : JSON.parse(await shown.innerText()) }
   }
