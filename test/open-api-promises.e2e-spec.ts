@@ -83,10 +83,13 @@ describe('the documented API', () => {
     const login = await sendExample('loginDevice')
     expect(login.status).toBe(200)
     const sent = await sendExample('sendLocations', String(login.body.accessToken))
+    const raised = await sendExample('raiseAlarm', String(login.body.accessToken))
+    expect([raised.status, raised.body.type, raised.body.timeSuspect]).toEqual([201, 'HARD_BRAKE', false])
     expect([sent.status, sent.body]).toEqual([200, { accepted: 1, duplicates: 0, rejected: [] }])
     expect((await sendExample('changeDevice', admin)).status).toBe(200)
     const imported = await sendExample('importDevices', admin)
     expect([imported.status, imported.body]).toEqual([200, { created: 0, updated: 1, rejected: [] }])
+    expect((await sendExample('sendCommand', admin)).status).toBe(202)
     expect((await sendExample('createUser', admin)).status).toBe(201)
     expect((await sendExample('changeUser', admin)).status).toBe(200)
     // Nobody can show a right password or token of this server: these are right in form.
