@@ -9,8 +9,8 @@ import { io } from 'socket.io-client'
 import { parseConfig } from '../config/app-config.js'
 import { ConfigModule } from '../config/config.module.js'
 import { MetricsModule } from '../metrics/metrics.module.js'
-import { DRAIN_BYTES } from './drain.js'
 import { createHttpAdapter, registerCors } from './http-adapter.js'
+import { LINGER_BYTES } from './linger.js'
 import { RouteMethods } from './route-methods.js'
 import { SocketServer } from './socket-server.js'
 import { WebModule } from './web.module.js'
@@ -166,7 +166,7 @@ describe('createHttpAdapter', () => {
     await closed
     expect(answer).toMatch(/^HTTP\/1\.1 413 Payload Too Large\r\n/)
     expect(answer).toContain('"code":"body_too_large"')
-    if (bytes <= DRAIN_BYTES) expect(failures).toEqual([])
+    if (bytes <= LINGER_BYTES) expect(failures).toEqual([])
   })
 
   it('answers what is no request, and headers that are too large, as a problem', async () => {
@@ -252,7 +252,7 @@ describe('createHttpAdapter', () => {
       expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN)
       expect(answer.headers.get('vary')).toContain('Origin')
       expect(answer.headers.get('access-control-expose-headers')).toBe(
-        'Allow, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, Video-Id, WWW-Authenticate',
+        'Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, Video-Id, WWW-Authenticate',
       )
       expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
     })

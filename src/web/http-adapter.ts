@@ -5,7 +5,7 @@ import type { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import { refuseBrokenRequest } from './broken-request.js'
 import { allowedOrigins, EXPOSED_HEADERS } from './cors.js'
-import { drain } from './drain.js'
+import { lingerAfter } from './linger.js'
 import { sendProblem } from './problem.js'
 import { securityHeadersOf } from './security-headers.js'
 import { isStreamed } from './streamed-body.js'
@@ -56,8 +56,8 @@ export function createHttpAdapter(config: AppConfig): FastifyAdapter {
     },
   )
   adapter.getInstance().addHook('onSend', (request, reply, payload, done) => {
-    if (request.raw.complete || !endsConnection(request, reply)) done(null, payload)
-    else void drain(request.raw).then(() => done(null, payload))
+    if (!request.raw.complete && endsConnection(request, reply)) lingerAfter(request.raw)
+    done(null, payload)
   })
   return adapter
 }
