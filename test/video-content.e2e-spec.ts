@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { parse as parseDisposition } from 'content-disposition'
 import type { Video } from '../src/model/video.js'
-import { fileKeyOf } from '../src/videos/video-keys.js'
+import { fileKeyOf } from '../src/model/video-keys.js'
 import type { Answer } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { StoredVideos, VIDEOS } from './support/stored-videos.js'

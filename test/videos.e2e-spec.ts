@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io-client'
 import type { Video } from '../src/model/video.js'
-import { derivedSegmentsOf, fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../src/videos/video-keys.js'
+import { derivedSegmentsOf, fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../src/model/video-keys.js'
 import { VideoRemoval } from '../src/videos/video-removal.js'
 import { VideoRetention } from '../src/videos/video-retention.js'
 import { testImei } from './support/api.js'

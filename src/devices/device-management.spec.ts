@@ -7,13 +7,17 @@ import { Metrics } from '../metrics/metrics.js'
 import { Sessions } from '../sessions/sessions.js'
 import type { PositionStore } from '../storage/positions/position-store.js'
 import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import type { AlarmRecords } from '../storage/sql/alarm-records.js'
+import type { CommandRecords } from '../storage/sql/command-records.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import { DeviceErasure } from './device-erasure.js'
 import { DeviceManagement } from './device-management.js'
 import { DeviceRegistry } from './device-registry.js'
+import type { VideoErasure } from './video-erasure.js'
 
 const ACTOR = { by: 'admin', address: '192.0.2.1' }
 const IMEI = '350123451234567'
+const STORES = ['positions', 'quarantine', 'alarms', 'videos', 'commands']
 
 function build(...devices: DeviceRecord[]) {
   const records = new MemoryDeviceRecords(devices)
@@ -35,6 +39,9 @@ function build(...devices: DeviceRecord[]) {
   const erasure = new DeviceErasure(
     { eraseDevice: eraseIn('positions') } as unknown as PositionStore,
     { eraseDevice: eraseIn('quarantine') } as unknown as QuarantineStore,
+    { eraseDevice: eraseIn('alarms') } as unknown as AlarmRecords,
+    { eraseDevice: eraseIn('videos') } as unknown as VideoErasure,
+    { eraseDevice: eraseIn('commands') } as unknown as CommandRecords,
   )
   return { management: new DeviceManagement(registry, erasure, audit), records, facts, erased, failing }
 }
@@ -86,12 +93,7 @@ describe('DeviceManagement', () => {
   it('erases a device only after it was shut out, twice over, and takes it from the registry last', async () => {
     const { management, facts, erased, records } = build(makeDevice({ deviceId: IMEI }))
     await management.delete(IMEI, true, ACTOR)
-    expect(erased).toEqual([
-      ['positions', 'disabled'],
-      ['quarantine', 'disabled'],
-      ['positions', 'disabled'],
-      ['quarantine', 'disabled'],
-    ])
+    expect(erased).toEqual([...STORES, ...STORES].map((store) => [store, 'disabled']))
     expect(await records.find(IMEI)).toBeUndefined()
     expect(factsOf(facts)).toEqual([
       ['device.erase', IMEI, null],
@@ -99,17 +101,14 @@ describe('DeviceManagement', () => {
     ])
   })
 
-  it.each(['positions', 'quarantine'])(
-    'finishes an erasure that broke off at the %s when it is repeated',
-    async (store) => {
-      const { management, erased, failing, records } = build(makeDevice({ deviceId: IMEI }))
-      failing.store = store
-      await expect(management.delete(IMEI, true, ACTOR)).rejects.toThrow(`${store} is away`)
-      expect((await records.find(IMEI))?.status).toBe('disabled')
-      failing.store = ''
-      await management.delete(IMEI, true, ACTOR)
-      expect(await records.find(IMEI)).toBeUndefined()
-      expect(erased.slice(-4).map(([name]) => name)).toEqual(['positions', 'quarantine', 'positions', 'quarantine'])
-    },
-  )
+  it.each(STORES)('finishes an erasure that broke off at the %s when it is repeated', async (store) => {
+    const { management, erased, failing, records } = build(makeDevice({ deviceId: IMEI }))
+    failing.store = store
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toThrow(`${store} is away`)
+    expect((await records.find(IMEI))?.status).toBe('disabled')
+    failing.store = ''
+    await management.delete(IMEI, true, ACTOR)
+    expect(await records.find(IMEI)).toBeUndefined()
+    expect(erased.slice(-2 * STORES.length).map(([name]) => name)).toEqual([...STORES, ...STORES])
+  })
 })

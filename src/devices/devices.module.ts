@@ -7,6 +7,7 @@ import { DeviceSearch } from './device-search.js'
 import { DevicesController } from './devices.controller.js'
 import { DevicesService } from './devices.service.js'
 import { PresenceFlush } from './presence-flush.js'
+import { VideoErasure } from './video-erasure.js'
 
 @Module({
   controllers: [DevicesController],
@@ -17,6 +18,7 @@ import { PresenceFlush } from './presence-flush.js'
     DeviceManagement,
     DeviceImport,
     DeviceErasure,
+    VideoErasure,
     PresenceFlush,
   ],
 })

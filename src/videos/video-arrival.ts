@@ -4,11 +4,11 @@ import { Injectable, Logger } from '@nestjs/common'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { MediaType, Video } from '../model/video.js'
+import { fileKeyOf } from '../model/video-keys.js'
 import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
 import { type NewVideo, VideoRecords } from '../storage/sql/video-records.js'
 import { KeyedLocks } from './keyed-locks.js'
 import { VideoEvents } from './video-events.js'
-import { fileKeyOf } from './video-keys.js'
 
 /** A removal of the file that had the name before is over within this, or the unit comes again. */
 const TRIES = 10

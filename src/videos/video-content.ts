@@ -4,10 +4,10 @@ import { Injectable, Logger } from '@nestjs/common'
 import { create as contentDisposition } from 'content-disposition'
 import { AppError } from '../model/app-error.js'
 import type { Video } from '../model/video.js'
+import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../model/video-keys.js'
 import { BlobStore, type ByteRange } from '../storage/blobs/blob-store.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
 import type { ServedFile } from './file-answer.js'
-import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from './video-keys.js'
 
 /** Pictures are read into memory; one that we made is far smaller. */
 const MAX_PICTURE_BYTES = 16_777_216

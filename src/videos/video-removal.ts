@@ -1,9 +1,9 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
 import type { Video } from '../model/video.js'
+import { derivedSegmentsOf, fileKeyOf } from '../model/video-keys.js'
 import { BlobStore } from '../storage/blobs/blob-store.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
 import { VideoEvents } from './video-events.js'
-import { derivedSegmentsOf, fileKeyOf } from './video-keys.js'
 
 const HOUR_MS = 3_600_000
 /** Removals that are finished in one go; more wait for the next. */
@@ -59,7 +59,7 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      if (!this.isStopping) this.logger.error({ event: 'video_removal_failed', reason })
+      if (!this.isStopping) this.logger.warn({ event: 'video_removal_failed', reason })
     } finally {
       if (!this.isStopping) this.timer = setTimeout(() => void this.sweep(), HOUR_MS).unref()
     }

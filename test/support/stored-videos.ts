@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Video } from '../../src/model/video.js'
+import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../../src/model/video-keys.js'
 import { BlobStore } from '../../src/storage/blobs/blob-store.js'
 import { VideoRecords } from '../../src/storage/sql/video-records.js'
 import { VideoEvents } from '../../src/videos/video-events.js'
-import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../../src/videos/video-keys.js'
 import { testImei } from './api.js'
 import type { RunningApp } from './app.js'
 
