@@ -166,6 +166,12 @@ suite('docs/nginx.conf.example (needs NGINX_BIN: path of nginx)', () => {
     expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([413, 'body_too_large'])
   })
 
+  it('leaves it to us what a video may be, whatever its size', async () => {
+    const path = '/api/v1/videos/large.mp4'
+    const { status, text } = await call('PUT', path, { token: await deviceToken(), body: 'x'.repeat(3_000_000) })
+    expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([415, 'unsupported_media'])
+  })
+
   it('shows metrics to this machine only', async () => {
     const [here, elsewhere] = await Promise.all([
       call('GET', '/metrics'),
