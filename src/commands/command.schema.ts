@@ -80,7 +80,7 @@ export const newCommandIn = z
   })
 
 export const commandListIn = z.strictObject({
-  status: severalIn(z.enum(COMMAND_STATUSES)),
+  status: severalIn(z.enum(COMMAND_STATUSES)).describe('Only those in one of these states'),
   limit: limitIn(),
   cursor: cursorIn(),
 })

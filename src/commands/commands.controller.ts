@@ -38,7 +38,7 @@ export class CommandsController {
     required: false,
     description:
       'RFC 7240: `wait=N` waits up to N seconds, at most 30, for an end of the command. Granted, the answer carries `Preference-Applied`. Anything else is ignored.',
-    schema: { type: 'string', example: 'wait=10' },
+    schema: { type: 'string', example: 'wait=5' },
   })
   @ApiOperation({
     operationId: 'sendCommand',
@@ -48,7 +48,7 @@ export class CommandsController {
   })
   @Answers(200, 'With `Prefer: wait`: the command has ended', commandOut, ['Location', 'Preference-Applied'])
   @Answers(202, 'The command is stored', commandOut, ['Location', 'Preference-Applied'])
-  @Refuses(...REFUSED_BODIES, 'not_found', 'device_disabled', 'unsupported_command', 'disk_full')
+  @Refuses(...REFUSED_BODIES, 'not_found', 'device_disabled', 'disk_full')
   async send(
     @Param('deviceId', { schema: deviceIdParam }) deviceId: DeviceId,
     @Body({ schema: newCommandIn }) wanted: NewCommandIn,
