@@ -66,6 +66,7 @@ class Client {
   }
 }
 
+jest.setTimeout(60_000)
 afterAll(removeTemporaryDirectories)
 
 describe('work on videos in the background', () => {

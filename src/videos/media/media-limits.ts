@@ -41,8 +41,8 @@ export function readingMs(bytes: number, { readingBytesPerMs }: MediaLimits): nu
   return Math.ceil(bytes / readingBytesPerMs)
 }
 
-/** Behind everything that serves units. */
-export const TOOL_NICENESS = 15
+/** Behind everything that serves units, and still a tenth of a core while all of them are taken. */
+export const TOOL_NICENESS = 10
 /** Longer side of a screenshot; smaller videos are not enlarged. */
 export const SCREENSHOT_SIDE = 1280
 export const THUMBNAIL_WIDTH = 320

@@ -59,9 +59,12 @@ export class MediaWork {
       case 'ready':
         return this.keep(video, finding)
       case 'failed':
+        // On a machine that is busy with units the tool may be slow, and no file is to blame for that.
+        if (finding.reason === 'too_slow' && attempt < MAX_ATTEMPTS) return this.putOff(video, 'too_slow')
         return this.fail(video, finding.reason, finding.facts)
       case 'crashed':
-        return attempt < MAX_ATTEMPTS ? 'later' : this.fail(video, 'media_tool_failed', finding.facts)
+        if (attempt < MAX_ATTEMPTS) return this.putOff(video, 'media_tool_failed')
+        return this.fail(video, 'media_tool_failed', finding.facts)
       case 'tool_missing':
         this.tool.miss('it went away while it was needed', program)
         return this.fail(video, 'media_tool_missing')
@@ -91,6 +94,11 @@ export class MediaWork {
       hasThumbnail: true,
       screenshots: screenshots.length,
     })
+  }
+
+  private putOff({ id }: Video, reason: MediaDefect): WorkEnd {
+    this.logger.warn({ event: 'media_put_off', videoId: id, reason })
+    return 'later'
   }
 
   private async fail(video: Video, reason: FailureReason, facts: Partial<MediaOutcome> = {}): Promise<WorkEnd> {

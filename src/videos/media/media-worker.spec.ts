@@ -230,12 +230,13 @@ describe('MediaWorker', () => {
     expect(await settled(video)).toMatchObject({ status: 'failed', failureReason: 'media_tool_failed' })
   })
 
-  it('ends a tool that hangs, and goes on with the next video', async () => {
+  it('ends a tool that hangs, goes on with the next video, and gives the file up after three times', async () => {
     const [first, second] = [await upload(), await upload()]
     const hangs = `case "$*" in *"${first.fileName.replace('-i %d', '')}"*) exec sleep 60;; esac; exec '${FFMPEG}' "$@"`
-    startWorker({ tool: fakeTool(hangs), limits: { callMs: 1000, videoMs: 1000 } })
-    expect(await settled(first)).toMatchObject({ status: 'failed', failureReason: 'too_slow' })
+    startWorker({ tool: fakeTool(hangs), limits: { callMs: 1000, videoMs: 5000 }, pollMs: 50, againAfterMs: 50 })
     expect((await settled(second)).status).toBe('ready')
+    expect(await settled(first)).toMatchObject({ status: 'failed', failureReason: 'too_slow' })
+    expect(await records.videos.countAttempt(first.id)).toBe(4)
   })
 
   it('ends a tool that floods', async () => {

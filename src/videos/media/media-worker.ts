@@ -10,7 +10,7 @@ import type { MediaWork } from './media-work.js'
 
 /** How often the records are asked when nobody says that there is something to do, and a missing tool is looked for. */
 const POLL_MS = 60_000
-/** After a store was away, or the tool crashed. */
+/** After a store was away, or the tool crashed or was too slow. */
 const AGAIN_AFTER_MS = 60_000
 /** Videos that wait for their next try; with so many the stores are away, and all of them wait. */
 const MAX_DEFERRED = 200

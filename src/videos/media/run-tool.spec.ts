@@ -199,6 +199,6 @@ describe('runTool', () => {
       },
     }
     await run('echo $$; sleep 5', { sinks: [sink], stop: stop.signal })
-    expect(seen).toEqual([15])
+    expect(seen).toEqual([10])
   })
 })
