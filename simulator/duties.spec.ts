@@ -287,11 +287,11 @@ describe('alarms', () => {
     let events = 0
     server.duties.judgeAlarm = () => {
       events++
-      if (events % 9 === 0) setImmediate(() => server.cutAll())
+      if (events % 19 === 0) setImmediate(() => server.cutAll())
       if (events % 7 === 0) return { answer: { error: { code: 'overloaded', message: '', retryAfterMs: 20 } } }
       return events % 5 === 0 ? 'silence' : events % 4 === 0 ? 'take_in_silence' : 'take'
     }
-    const quiet = fleetOf({ alarmsPerHour: 200, stateDirectory: newState() })
+    const quiet = fleetOf({ alarmsPerHour: 150, stateDirectory: newState() })
     const summary = await quiet.run()
     expect(summary).toMatchObject({ isSettled: true, pendingDuties: 0 })
     expect(server.duties.alarms.size).toBe(summary.tally.alarms)

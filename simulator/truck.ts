@@ -91,6 +91,7 @@ export class Truck {
     const { signal } = this.stopping
     const originMs = (this.stepsBefore > 0 ? journal?.run?.originMs : undefined) ?? clock.nowMs()
     if (this.stepsBefore === 0) journal?.begin(planKey, originMs)
+    else watch?.goOn()
     const start = { clock, originMs, startMs: clock.nowMs(), fromStep: this.stepsBefore }
     let recordedMs = Number.NEGATIVE_INFINITY
     for (const { dueMs, fix } of plan.recordings(start)) {

@@ -33,15 +33,21 @@ const ANYTIME: readonly AlarmType[] = ['VIBRATION', 'FATIGUE', 'DISTRACTION', 'L
 export class AlarmWatch {
   private latest: Fix | undefined
   private dueSinceMs: number | undefined
+  private hasBurst = true
 
   constructor(private readonly options: AlarmWatchOptions) {}
+
+  /** The drive was begun in an earlier life, with its burst. */
+  goOn(): void {
+    this.hasBurst = false
+  }
 
   /** @param fix a new one; one that is not younger than those before (a repeat, a late one) raises nothing */
   observe(fix: Fix): UnitAlarm[] {
     const { latest } = this
     if (latest !== undefined && fix.timeMs <= latest.timeMs) return []
     this.latest = fix
-    if (latest === undefined) return this.burstAt(fix)
+    if (latest === undefined) return this.hasBurst ? this.burstAt(fix) : []
     const random = randomOf(`${this.options.seed}/${fix.timeMs}`)
     const legMs = Math.min(LONGEST_LEG_MS, fix.timeMs - latest.timeMs)
     if (random() < 1 - Math.exp((-this.options.alarmsPerHour * legMs) / HOUR_MS)) this.dueSinceMs ??= fix.timeMs

@@ -57,7 +57,8 @@ export class HttpUploads implements ClipUploads {
       const request = open(url, { method: 'PUT', headers: headersOf(clip, token), signal })
       request.setTimeout(IDLE_TIMEOUT_MS, () => request.destroy(new Error('the connection stands still')))
       request.once('response', resolve)
-      sendBody(request, clip.path).catch(reject) // of no effect after an answer
+      request.on('error', reject) // also when the whole body has left; of no effect after an answer
+      sendBody(request, clip.path).catch(reject)
     })
   }
 }

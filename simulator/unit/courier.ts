@@ -104,6 +104,7 @@ export class Courier<T, Answer> implements LinkRider {
     health.noteAnswer()
     if (delivery.kind === 'refused') return this.handleRefusal(item, delivery.refusal)
     this.backOff.noteSuccess()
+    health.noteSuccess()
     if (this.settings.dropAcks > 0 && random() < this.settings.dropAcks) {
       this.parts.handleDroppedAck?.()
       return queue.giveBack(item)

@@ -3,6 +3,8 @@ import type { UnitLink } from './unit-transport.js'
 /** What whoever uses a link finds out about its health. */
 export interface LinkHealth {
   noteAnswer(): void
+  /** The server took something: the next setback is a first one. */
+  noteSuccess(): void
   /** Too many in a row and the link is cut. */
   noteSilence(): void
 }

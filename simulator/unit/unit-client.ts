@@ -184,7 +184,11 @@ export class UnitClient {
   }
 
   private healthOf(link: UnitLink): LinkHealth {
-    return { noteAnswer: () => this.noteAnswer(), noteSilence: () => this.noteSilence(link) }
+    return {
+      noteAnswer: () => this.noteAnswer(),
+      noteSuccess: () => this.backOff.noteSuccess(),
+      noteSilence: () => this.noteSilence(link),
+    }
   }
 
   private noteAnswer(): void {

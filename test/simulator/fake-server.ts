@@ -152,7 +152,7 @@ export class FakeServer {
       : await this.duties.takeFile(deviceIdOf(token), decodeURIComponent(path.replace('/api/v1/videos/', '')), request)
     if (refusal?.retryAfter !== undefined) response.setHeader('retry-after', refusal.retryAfter)
     if (status > 0) response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
-    else request.destroy()
+    else request.socket.destroy()
   }
 
   private answerRest(path: string, body: unknown): { status: number; answer: unknown } {
