@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { tortureCommands } from './command-torture.js'
 import { tortureByKills } from './kill-torture.js'
 
 const count = (text: string) => {
@@ -11,13 +12,15 @@ const count = (text: string) => {
 
 const options = new Command('torture')
   .description(
-    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled',
+    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for commands to units whose links are cut',
   )
   .option('--kills <n>', 'how often', count, 100)
   .option('--units <n>', 'units that send meanwhile', count, 40)
+  .option('--command-disconnects <n>', 'how often the links of units that get commands are cut', count, 1000)
+  .option('--command-kills <n>', 'how often the server is killed meanwhile', count, 20)
   .option('--seed <n>', 'makes the moments of a run repeat', count, Date.now() % 1_000_000)
   .parse()
-  .opts<{ kills: number; units: number; seed: number }>()
+  .opts<{ kills: number; units: number; seed: number; commandDisconnects: number; commandKills: number }>()
 
 const dataDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-torture-'))
 process.stdout.write(`seed ${options.seed}, data in ${dataDirectory}\n`)
@@ -28,7 +31,20 @@ const result = await tortureByKills({
     process.stdout.write(`kill ${kill} of ${options.kills}, ${acked} records acknowledged so far\n`),
 })
 process.stdout.write(`${JSON.stringify(result)}\n`)
-if (result.lost + result.doubled + result.invented > 0) {
+const commandDirectory = path.join(dataDirectory, 'commands')
+mkdirSync(commandDirectory)
+const commands = await tortureCommands({
+  dataDirectory: commandDirectory,
+  disconnects: options.commandDisconnects,
+  kills: options.commandKills,
+  units: options.units,
+  seed: options.seed,
+  onKill: (kill, sent) =>
+    process.stdout.write(`kill ${kill} of ${options.commandKills}, ${sent} commands sent so far\n`),
+})
+process.stdout.write(`${JSON.stringify(commands)}\n`)
+const { lost, unfinished, notOnce, invented, inconsistent } = commands
+if (result.lost + result.doubled + result.invented > 0 || lost + unfinished + notOnce + invented + inconsistent > 0) {
   process.stdout.write('FAILED: the data directory is kept\n')
   process.exitCode = 1
 } else rmSync(dataDirectory, { recursive: true, force: true })
