@@ -5,6 +5,7 @@ import { readConfig } from '../config/read-config.js'
 import { BackupError, type BackupManifest, backUp, checkBackup } from '../storage/embedded-backup.js'
 
 const MEBIBYTE = 1_048_576
+const TOLD_AT_MOST = 10
 
 const command = new Command('npm run backup --')
   .description('Copies the embedded stores and keys of DATA_DIR, while a server uses them, into a new directory.')
@@ -28,8 +29,13 @@ async function backUpTo(to: string): Promise<BackupManifest> {
   return backUp(path.resolve(config.DATA_DIR), to, config.DISK_MIN_FREE)
 }
 
-function tell(what: string, directory: string, { files, createdAt }: BackupManifest): void {
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+function tell(what: string, directory: string, { files, videos, createdAt }: BackupManifest): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, videos?.bytes ?? 0)
   const size = `${(bytes / MEBIBYTE).toFixed(1)} MiB`
-  process.stdout.write(`${what}: ${directory}, ${files.length} files, ${size}, as of ${createdAt}\n`)
+  const count = videos?.videos ? `${files.length} files and ${videos.videos} videos` : `${files.length} files`
+  process.stdout.write(`${what}: ${directory}, ${count}, ${size}, as of ${createdAt}\n`)
+  if (videos?.left.length) {
+    const some = videos.left.slice(0, TOLD_AT_MOST).join(', ')
+    process.stdout.write(`without ${videos.left.length} videos that were removed meanwhile or have no file: ${some}\n`)
+  }
 }

@@ -49,7 +49,7 @@ describe('backUp', () => {
     await append(0, 1000)
     const before = Date.now()
     const manifest = await backUp(data, target, 0)
-    expect(readdirSync(target).sort()).toEqual(['keys', 'manifest.json', 'positions.sqlite'])
+    expect(readdirSync(target).sort()).toEqual(['blobs', 'keys', 'manifest.json', 'positions.sqlite'])
     expect(manifest.files.map(({ name }) => name)).toEqual(['keys/one.json', 'positions.sqlite'])
     expect(manifest.files[0]).toEqual({
       name: 'keys/one.json',

@@ -4,6 +4,10 @@ import { chmod, copyFile, mkdir, open, readdir, readFile, rename, rm, stat, stat
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { formatTime } from '../model/time.js'
+import { BLOBS_DIRECTORY, OBJECTS_DIRECTORY } from './blobs/directory-blob-store.js'
+import { type BackedUpVideos, findDamagedVideo, ObjectBackup } from './blobs/object-backup.js'
+import { CopiedVideos } from './sql/copied-videos.js'
+import { SQL_FILE } from './sql/open-sqlite-records.js'
 import { backupSqliteFile } from './sqlite-backup.js'
 import { SqliteConnection } from './sqlite-connection.js'
 
@@ -11,6 +15,7 @@ const KEYS = 'keys'
 const MANIFEST = 'manifest.json'
 const DATABASE = '.sqlite'
 const FORMAT = 1
+const NO_VIDEOS: BackedUpVideos = { videos: 0, bytes: 0, left: [] }
 
 /** A backup that cannot be made, or is not whole; one clear line. */
 export class BackupError extends Error {
@@ -33,17 +38,26 @@ export interface BackupManifest {
   /** When it began: everything acknowledged before is in it. */
   readonly createdAt: string
   readonly files: readonly BackedUpFile[]
+  /** Their files are not among the files: the database has their sizes and hashes. Absent in backups of older versions. */
+  readonly videos?: BackedUpVideos
 }
 
 /**
- * Copies the embedded stores and the keys into a new directory, while a server uses them or not. Each database is copied in one
- * consistent state and checked; the directory appears under its name only when it is whole.
+ * Copies the embedded stores, the videos and the keys into a new directory, while a server uses them or not. Each database is
+ * copied in one consistent state and checked, and every video in it has its file; the directory appears under its name only when
+ * it is whole. On the disk of the videos these are hard links, which take no room.
  * @param dataDirectory the server's DATA_DIR
  * @param to must not exist
  * @param keepFreeBytes so much stays free on the disk that the backup goes to, so that a server on it is not stopped by its backup
+ * @param copySqlite another way to copy a database, for tests that change things meanwhile
  * @throws BackupError
  */
-export async function backUp(dataDirectory: string, to: string, keepFreeBytes: number): Promise<BackupManifest> {
+export async function backUp(
+  dataDirectory: string,
+  to: string,
+  keepFreeBytes: number,
+  copySqlite = backupSqliteFile,
+): Promise<BackupManifest> {
   const createdAt = formatTime(Date.now())
   const databases = await listDatabases(dataDirectory)
   await refuseExisting(to)
@@ -53,15 +67,26 @@ export async function backUp(dataDirectory: string, to: string, keepFreeBytes: n
     await mkdir(partial, { mode: 0o700 })
   })
   try {
-    await assertRoom(dataDirectory, databases, partial, keepFreeBytes)
+    const objects = new ObjectBackup(objectsIn(dataDirectory), objectsIn(partial))
+    await assertRoom(dataDirectory, databases, partial, keepFreeBytes + (await objects.measure(partial)))
+    await mkdir(path.join(partial, BLOBS_DIRECTORY), { mode: 0o700 })
+    await objects.gather()
     const keys = await copyKeys(dataDirectory, partial)
-    for (const name of databases) await copyDatabase(path.join(dataDirectory, name), path.join(partial, name))
+    let videos = NO_VIDEOS
+    for (const name of databases) {
+      await copySqlite(path.join(dataDirectory, name), path.join(partial, name))
+      await secure(path.join(partial, name))
+      // At once, while little was removed since.
+      if (name === SQL_FILE) videos = await settleVideos(objects, path.join(partial, name))
+    }
+    await objects.discard()
     const files = await Promise.all([...keys, ...databases].map((name) => describe(partial, name)))
-    const manifest: BackupManifest = { format: FORMAT, createdAt, files }
+    const manifest: BackupManifest = { format: FORMAT, createdAt, files, videos }
     await writeFile(path.join(partial, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, {
       mode: 0o600,
       flush: true,
     })
+    await syncDirectory(path.join(partial, BLOBS_DIRECTORY))
     await syncDirectory(partial)
     await rename(partial, to)
     await syncDirectory(path.dirname(to))
@@ -73,7 +98,7 @@ export async function backUp(dataDirectory: string, to: string, keepFreeBytes: n
 }
 
 /**
- * Looks whether a backup is as it was made: every file there, unchanged, and every database sound.
+ * Looks whether a backup is as it was made: every file there, unchanged, every database sound, and every video as it was uploaded.
  * @throws BackupError naming the first file that is not
  */
 export async function checkBackup(directory: string): Promise<BackupManifest> {
@@ -87,7 +112,37 @@ export async function checkBackup(directory: string): Promise<BackupManifest> {
     if (found.bytes !== bytes || found.sha256 !== sha256) throw new BackupError(`${name} is not as it was backed up`)
     if (name.endsWith(DATABASE)) assertSound(path.join(directory, name))
   }
+  await assertVideos(directory)
   return manifest
+}
+
+/** @throws BackupError */
+async function assertVideos(directory: string): Promise<void> {
+  const videos = await openVideos(path.join(directory, SQL_FILE))
+  try {
+    const damaged = videos && (await findDamagedVideo(objectsIn(directory), videos))
+    if (damaged) throw new BackupError(`the video ${damaged.id} (${damaged.deviceId}) is not as it was uploaded`)
+  } finally {
+    videos?.close()
+  }
+}
+
+async function settleVideos(objects: ObjectBackup, database: string): Promise<BackedUpVideos> {
+  const videos = await openVideos(database)
+  try {
+    return videos ? await objects.settle(videos) : NO_VIDEOS
+  } finally {
+    videos?.close()
+  }
+}
+
+async function openVideos(database: string): Promise<CopiedVideos | undefined> {
+  const isThere = await stat(database).catch(() => undefined)
+  return isThere && CopiedVideos.open(database)
+}
+
+function objectsIn(directory: string): string {
+  return path.join(directory, BLOBS_DIRECTORY, OBJECTS_DIRECTORY)
 }
 
 async function listDatabases(dataDirectory: string): Promise<string[]> {
@@ -111,10 +166,9 @@ async function assertRoom(from: string, names: readonly string[], to: string, ke
   }
 }
 
-async function copyDatabase(from: string, to: string): Promise<void> {
-  await backupSqliteFile(from, to)
-  await chmod(to, 0o600)
-  assertSound(to)
+async function secure(database: string): Promise<void> {
+  await chmod(database, 0o600)
+  assertSound(database)
 }
 
 /** @throws BackupError */
