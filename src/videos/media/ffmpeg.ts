@@ -37,7 +37,7 @@ export interface Pictures {
 const JPEG_QUALITY = '4'
 const STREAM = ['-map', '0:V:0']
 const QUIET = ['-hide_banner', '-nostdin', '-loglevel', 'quiet']
-const LISTING = ['-map_metadata', '-1', '-f', 'framecrc']
+const LISTING = ['-map_metadata', '-1', '-f', 'framecrc', 'pipe:1']
 
 /** ffmpeg, for the time of one video: every call is limited by itself, and all together are. */
 export class Ffmpeg {
@@ -63,15 +63,15 @@ export class Ffmpeg {
    */
   async probe(source: MediaSource, parts: readonly number[]): Promise<Probe> {
     const packets = new PacketListing()
-    const frame = new PacketListing()
-    const decoded = [...STREAM, '-frames:v', '1', ...LISTING, 'pipe:3']
     const extraMs = readingMs(source.bytes, this.limits)
     this.endsAtMs += extraMs
-    let end = await this.run(source, 0, [...copyTo('pipe:1'), ...decoded], [packets, frame], extraMs)
-    // Without a decoder for it nothing is listed either, and still there is something to say.
-    if (end === 'refused' && frame.packets === 0) end = await this.listAgain(source, packets, end)
+    const listed = await this.run(source, 0, [...STREAM, '-c', 'copy', ...LISTING], [packets], extraMs)
+    // In a call of its own: beside the listing the tool would go on decoding to the end of the file.
+    const frame = new PacketListing()
+    const decodes = listed === 'done' || (listed === 'refused' && packets.packets > 0)
+    const decoded = decodes ? await this.run(source, 0, [...STREAM, '-frames:v', '1', ...LISTING], [frame]) : listed
     return {
-      end,
+      end: decoded,
       codec: packets.codec,
       durationS: source.type === 'image/jpeg' ? null : packets.durationS,
       moments: parts.map((part) => packets.momentAt(part)).filter((moment) => moment !== null),
@@ -95,11 +95,6 @@ export class Ffmpeg {
     return { end, pictures: outputs.map(({ bytes }) => (isWholeJpeg(bytes) ? bytes : null)) }
   }
 
-  private async listAgain(source: MediaSource, packets: PacketListing, end: ToolEnd): Promise<ToolEnd> {
-    const listed = await this.run(source, 0, copyTo('pipe:1'), [packets])
-    return listed === 'done' ? end : listed
-  }
-
   private run(
     source: MediaSource,
     seekS: number,
@@ -120,10 +115,6 @@ export class Ffmpeg {
       stop: this.stop,
     })
   }
-}
-
-function copyTo(pipe: string): string[] {
-  return [...STREAM, '-c', 'copy', ...LISTING, pipe]
 }
 
 function pictureTo(pipe: string, { width, height }: PixelSize, skipS: number): string[] {

@@ -34,7 +34,7 @@ export async function readMedia(tool: Ffmpeg, source: MediaSource): Promise<Medi
   const probe = await tool.probe(source, source.type === 'image/jpeg' ? [] : MOMENTS)
   const facts = factsOf(probe)
   if (probe.shown === null) return findingWithout(probe.end, facts)
-  // The listing may have broken off at damaged bytes; what came before them is a video all the same.
+  // The tool may complain of damaged bytes behind a picture; what came before them is a video all the same.
   if (probe.end !== 'done' && probe.end !== 'refused') return findingWithout(probe.end, facts)
   const thumbnailSize = fitWidth(probe.shown, THUMBNAIL_WIDTH, THUMBNAIL_MAX_HEIGHT)
   if (source.type === 'image/jpeg') return takeAtBeginning(tool, source, facts, thumbnailSize)
