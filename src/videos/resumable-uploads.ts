@@ -98,6 +98,7 @@ export class ResumableUploads {
    * `unsupported_media` and `file_exists`, and the upload is gone
    */
   async append(record: UploadRecord, body: UploadBody): Promise<UploadRecord> {
+    if (record.videoId !== null) return record
     return this.orRemoved(record, () => this.intake.append(record, body, (whole) => this.settle(whole)))
   }
 

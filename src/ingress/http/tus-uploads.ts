@@ -39,7 +39,6 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   409: 'offset_conflict',
   410: 'not_found',
-  412: 'unsupported_version',
   413: 'body_too_large',
 }
 
@@ -64,6 +63,9 @@ export class TusUploads {
 
   /** @throws AppError for every refusal */
   async handle(request: TusRequest): Promise<TusAnswer> {
+    if (request.method !== 'OPTIONS' && request.headers['tus-resumable'] !== TUS_VERSION) {
+      throw new AppError('unsupported_version', `Send Tus-Resumable: ${TUS_VERSION}`)
+    }
     const response = await this.answer(request)
     const { status, headers } = response
     if (status >= 400) throw refusalOf(status, await response.text())

@@ -1,0 +1,434 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Upload } from 'tus-js-client'
+import { BlobStore } from '../src/storage/blobs/blob-store.js'
+import { UploadRecords } from '../src/storage/sql/upload-records.js'
+import { ResumableUploads } from '../src/videos/resumable-uploads.js'
+import { testImei } from './support/api.js'
+import { type RunningApp, startApp } from './support/app.js'
+import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
+import { sha256Of, videoBytes } from './support/video-bytes.js'
+
+const UPLOADS = '/api/v1/videos/uploads'
+const MAX_BYTES = 3_000_000
+const BYTES = 'application/offset+octet-stream'
+const HOUR_MS = 3_600_000
+
+interface TusAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly code: unknown
+  readonly location: string
+}
+
+let running: RunningApp
+let data: string
+let token: string
+let imeis = 1
+
+beforeAll(async () => {
+  data = temporaryDirectory()
+  running = await startApp({
+    DATA_DIR: data,
+    DEVICE_ENROLMENT: 'open',
+    MEDIA_WORKERS: '0',
+    VIDEO_MAX_BYTES: String(MAX_BYTES),
+    UPLOADS_PER_DEVICE: '3',
+  })
+})
+beforeEach(async () => {
+  token = await running.api.loginDevice(testImei(imeis++))
+})
+afterAll(async () => {
+  await running.close()
+  removeTemporaryDirectories()
+})
+
+const tus = async (
+  method: string,
+  url: string,
+  headers: Record<string, string> = {},
+  body?: Buffer,
+  bearer = token,
+): Promise<TusAnswer> => {
+  const answer = await fetch(`${running.url}${url}`, {
+    method,
+    headers: { authorization: `Bearer ${bearer}`, 'tus-resumable': '1.0.0', ...headers },
+    body,
+  })
+  const text = await answer.text()
+  const { code } = text === '' ? { code: undefined } : (JSON.parse(text) as { code: unknown })
+  return { status: answer.status, headers: answer.headers, code, location: answer.headers.get('location') ?? '' }
+}
+const metadata = (fields: Record<string, string>) =>
+  Object.entries(fields)
+    .map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`)
+    .join(',')
+const create = (length: number, filename = 'clip.mp4', more: Record<string, string> = {}, body?: Buffer) =>
+  tus(
+    'POST',
+    UPLOADS,
+    {
+      'upload-length': String(length),
+      'upload-metadata': metadata({ filename }),
+      ...more,
+      ...(body ? { 'content-type': BYTES } : {}),
+    },
+    body,
+  )
+const patch = (url: string, offset: number, body: Buffer, more: Record<string, string> = {}) =>
+  tus('PATCH', url, { 'upload-offset': String(offset), 'content-type': BYTES, ...more }, body)
+const head = (url: string, bearer = token) => tus('HEAD', url, {}, undefined, bearer)
+const offsetOf = ({ headers }: TusAnswer) => Number(headers.get('upload-offset'))
+const videoIdOf = ({ headers }: TusAnswer) => headers.get('video-id')
+const uploadFiles = () => readdirSync(path.join(data, 'blobs', 'uploads'))
+const videoOf = (id: string | null) => running.api.get(`/api/v1/videos/${id}`, running.admin)
+const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
+
+describe('a tus upload', () => {
+  it('goes from creation over pieces of any size to the video', async () => {
+    const bytes = videoBytes(100_000)
+    const created = await create(bytes.length, 'Fahrt ä.mp4', {
+      'upload-metadata': metadata({ filename: 'Fahrt a\u0308.mp4', recordedAt: '2026-11-22T08:30:00+01:00' }),
+    })
+    expect([created.status, created.headers.get('tus-resumable'), videoIdOf(created)]).toEqual([201, '1.0.0', null])
+    expect(created.location).toMatch(new RegExp(`^${UPLOADS}/[0-9a-f-]{36}$`))
+    expect(Date.parse(created.headers.get('upload-expires') ?? '')).toBeGreaterThan(Date.now() + 71 * HOUR_MS)
+    let at = 0
+    for (const piece of [1, 2, 60, 900, 4000, 50_000]) {
+      const answer = await patch(created.location, at, bytes.subarray(at, at + piece))
+      at += piece
+      expect([answer.status, offsetOf(answer), videoIdOf(answer)]).toEqual([204, at, null])
+    }
+    const before = await head(created.location)
+    expect([before.status, offsetOf(before), before.headers.get('upload-length'), videoIdOf(before)]).toEqual([
+      200,
+      at,
+      '100000',
+      null,
+    ])
+    expect(before.headers.get('cache-control')).toBe('no-store')
+    const last = await patch(created.location, at, bytes.subarray(at))
+    expect([last.status, offsetOf(last)]).toEqual([204, bytes.length])
+    expect((await videoOf(videoIdOf(last))).body).toMatchObject({
+      fileName: 'Fahrt ä.mp4'.normalize('NFC'),
+      bytes: bytes.length,
+      sha256: sha256Of(bytes),
+      contentType: 'video/mp4',
+      recordedAt: '2026-11-22T07:30:00.000Z',
+    })
+    expect(uploadFiles()).toEqual([])
+  })
+
+  it('tells its video again when the last answer was lost', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await create(bytes.length)
+    const last = await patch(location, 0, bytes)
+    const id = videoIdOf(last)
+    expect(id).toMatch(/./)
+    const again = await patch(location, 0, bytes)
+    expect([again.status, again.code, videoIdOf(again)]).toEqual([409, 'offset_conflict', id])
+    const asked = await head(location)
+    expect([asked.status, offsetOf(asked), videoIdOf(asked)]).toEqual([200, 5000, id])
+    const empty = await patch(location, 5000, Buffer.alloc(0))
+    expect([empty.status, videoIdOf(empty)]).toEqual([204, id])
+  })
+
+  it('becomes the video that is there when the bytes are the same', async () => {
+    const bytes = videoBytes(5000)
+    const first = await patch((await create(bytes.length)).location, 0, bytes)
+    const second = await patch((await create(bytes.length)).location, 0, bytes)
+    expect([second.status, videoIdOf(second)]).toEqual([204, videoIdOf(first)])
+  })
+
+  it('may be whole with its creation', async () => {
+    const bytes = videoBytes(5000)
+    const answer = await create(bytes.length, 'whole.mp4', {}, bytes)
+    expect([answer.status, offsetOf(answer)]).toEqual([201, 5000])
+    expect((await videoOf(videoIdOf(answer))).body.sha256).toBe(sha256Of(bytes))
+    const part = await create(bytes.length, 'part.mp4', {}, bytes.subarray(0, 3000))
+    expect([part.status, offsetOf(part), videoIdOf(part)]).toEqual([201, 3000, null])
+    expect(videoIdOf(await patch(part.location, 3000, bytes.subarray(3000)))).toMatch(/./)
+  })
+
+  it('may say its length later', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await tus('POST', UPLOADS, {
+      'upload-defer-length': '1',
+      'upload-metadata': metadata({ filename: 'later.mp4' }),
+    })
+    await patch(location, 0, bytes.subarray(0, 4000))
+    expect((await head(location)).headers.get('upload-defer-length')).toBe('1')
+    const last = await patch(location, 4000, bytes.subarray(4000), { 'upload-length': '5000' })
+    expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('can be given up', async () => {
+    const { location } = await create(5000)
+    await patch(location, 0, videoBytes(3000))
+    expect((await tus('DELETE', location)).status).toBe(204)
+    expect([(await head(location)).status, uploadFiles()]).toEqual([404, []])
+    expect((await tus('DELETE', location)).status).toBe(404)
+  })
+
+  it('keeps what came when it is cut, and goes on from there', async () => {
+    const bytes = videoBytes(2_000_000)
+    const { location } = await create(bytes.length)
+    const request = httpRequest(`${running.url}${location}`, {
+      method: 'PATCH',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'tus-resumable': '1.0.0',
+        'upload-offset': '0',
+        'content-type': BYTES,
+        'content-length': String(bytes.length),
+      },
+    })
+    request.on('error', () => undefined)
+    await new Promise((resolve) => request.write(bytes.subarray(0, 1_234_567), resolve))
+    await sleep(300)
+    request.destroy()
+    const asked = await head(location)
+    expect(offsetOf(asked)).toBe(1_234_567)
+    const last = await patch(location, 1_234_567, bytes.subarray(1_234_567))
+    expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('is taken over by whoever comes later, while an older connection still seems to send', async () => {
+    const bytes = videoBytes(50_000)
+    const { location } = await create(bytes.length)
+    const stuck = httpRequest(`${running.url}${location}`, {
+      method: 'PATCH',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'tus-resumable': '1.0.0',
+        'upload-offset': '0',
+        'content-type': BYTES,
+      },
+    })
+    const cut = once(stuck, 'error')
+    stuck.write(bytes.subarray(0, 20_000))
+    await sleep(200)
+    const asked = await head(location)
+    expect([asked.status, offsetOf(asked)]).toEqual([200, 20_000])
+    await cut
+    expect(videoIdOf(await patch(location, 20_000, bytes.subarray(20_000)))).toMatch(/./)
+  })
+
+  it('does not read the file again, and begins anew when its state cannot be read', async () => {
+    const bytes = videoBytes(50_000)
+    const { location } = await create(bytes.length)
+    await patch(location, 0, bytes.subarray(0, 30_000))
+    const id = location.split('/').pop() ?? ''
+    await get(UploadRecords).update(id, {
+      hashState: Buffer.concat([Buffer.of(1), randomBytes(116)]).toString('base64'),
+    })
+    expect(offsetOf(await head(location))).toBe(0)
+    const last = await patch(location, 0, bytes)
+    expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+  })
+})
+
+describe('a tus upload that a crash left', () => {
+  it('whole becomes a video as soon as somebody asks', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await create(bytes.length + 1, 'crash.mp4')
+    await patch(location, 0, bytes)
+    const id = location.split('/').pop() ?? ''
+    await get(UploadRecords).update(id, { length: bytes.length })
+    const asked = await head(location)
+    expect([asked.status, offsetOf(asked)]).toEqual([200, bytes.length])
+    expect((await videoOf(videoIdOf(asked))).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('with bytes that the record does not know goes on without them', async () => {
+    const bytes = videoBytes(8000)
+    const { location } = await create(bytes.length, 'beyond.mp4')
+    await patch(location, 0, bytes.subarray(0, 3000))
+    const record = await get(UploadRecords).find(location.split('/').pop() ?? '')
+    await get(BlobStore).append(
+      record?.blobUploadId ?? '',
+      3000,
+      (async function* () {
+        yield randomBytes(2000)
+      })(),
+    )
+    expect(offsetOf(await head(location))).toBe(3000)
+    const last = await patch(location, 3000, bytes.subarray(3000))
+    expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('is dropped when nothing comes for it; a whole one becomes a video instead', async () => {
+    const bytes = videoBytes(5000)
+    const whole = await create(bytes.length + 1, 'kept.mp4')
+    await patch(whole.location, 0, bytes)
+    await get(UploadRecords).update(whole.location.split('/').pop() ?? '', { length: bytes.length })
+    const part = await create(6000, 'dropped.mp4')
+    await patch(part.location, 0, bytes)
+    await get(ResumableUploads).expire(Date.now() + 71 * HOUR_MS, 100)
+    expect((await head(part.location)).status).toBe(200)
+    await get(ResumableUploads).expire(Date.now() + 73 * HOUR_MS, 100)
+    expect([(await head(part.location)).status, uploadFiles()]).toEqual([404, []])
+    const { items } = (
+      await running.api.get<{ items: Array<{ sha256: string }> }>('/api/v1/videos?fileName=kept.mp4', running.admin)
+    ).body
+    expect(items.map(({ sha256 }) => sha256)).toEqual([sha256Of(bytes)])
+  })
+})
+
+describe('refusals of tus', () => {
+  it('come at creation where the facts are known', async () => {
+    await create(5000, 'there.mp4', {}, videoBytes(5000))
+    const meta = (fields: Record<string, string>) => ({ 'upload-metadata': metadata(fields) })
+    const cases: Array<[string, Promise<TusAnswer>, number, string]> = [
+      ['too large', create(MAX_BYTES + 1), 413, 'body_too_large'],
+      ['empty', create(0), 415, 'unsupported_media'],
+      ['other bytes of another length', create(5001, 'there.mp4'), 422, 'file_exists'],
+      ['no name', create(5000, '', meta({ title: 'a.mp4' })), 400, 'invalid_file_name'],
+      ['an empty name', create(5000, ''), 400, 'invalid_file_name'],
+      ['a path', create(5000, '../a.mp4'), 400, 'invalid_file_name'],
+      [
+        'no UTF-8',
+        create(5000, '', { 'upload-metadata': `filename ${Buffer.of(0xff, 0xfe).toString('base64')}` }),
+        400,
+        'invalid_file_name',
+      ],
+      ['no time', create(5000, '', meta({ filename: 'a.mp4', recordedAt: 'soon' })), 400, 'invalid_request'],
+      ['broken metadata', create(5000, '', { 'upload-metadata': 'filename ***' }), 400, 'invalid_request'],
+      ['a broken length', create(5000, 'a.mp4', { 'upload-length': 'x' }), 400, 'invalid_request'],
+      ['a part of several', create(5000, 'a.mp4', { 'upload-concat': 'partial' }), 400, 'invalid_request'],
+      ['another version', create(5000, 'a.mp4', { 'tus-resumable': '0.2.2' }), 412, 'unsupported_version'],
+    ]
+    for (const [what, asked, status, code] of cases) {
+      const answer = await asked
+      expect([
+        what,
+        answer.status,
+        answer.code,
+        answer.headers.get('content-type'),
+        answer.headers.get('tus-resumable'),
+      ]).toEqual([what, status, code, 'application/problem+json; charset=utf-8', '1.0.0'])
+    }
+    expect(uploadFiles()).toEqual([])
+  })
+
+  it('ask for a token, and hide what another device uploads', async () => {
+    const { location } = await create(5000)
+    const other = await running.api.loginDevice(testImei(imeis++))
+    expect((await head(location, other)).status).toBe(404)
+    expect((await tus('DELETE', location, {}, undefined, other)).code).toBe('not_found')
+    const foreign = { 'upload-offset': '0', 'content-type': BYTES }
+    expect((await tus('PATCH', location, foreign, videoBytes(5000), other)).code).toBe('not_found')
+    for (const [method, url] of [
+      ['POST', UPLOADS],
+      ['PATCH', location],
+      ['DELETE', location],
+    ] as const) {
+      const missing = await fetch(`${running.url}${url}`, { method })
+      expect([method, missing.status, ((await missing.json()) as { code: string }).code]).toEqual([
+        method,
+        401,
+        'token_missing',
+      ])
+      expect((await tus(method, url, {}, undefined, running.admin)).code).toBe('token_invalid')
+    }
+    expect(offsetOf(await head(location))).toBe(0)
+    await tus('DELETE', location)
+  })
+
+  it('come as soon as it is clear that the bytes are no video, and the upload is gone', async () => {
+    const { location } = await create(500_000)
+    const short = await patch(location, 0, Buffer.alloc(500, 'x'))
+    expect([short.status, offsetOf(short)]).toEqual([204, 500])
+    const answer = await patch(location, 500, Buffer.alloc(1000, 'x'))
+    expect([answer.status, answer.code, uploadFiles()]).toEqual([415, 'unsupported_media', []])
+    expect((await head(location)).status).toBe(404)
+  })
+
+  it('come with the last bytes when another file has the name, and the upload is gone', async () => {
+    const { location } = await create(5000, 'race.mp4')
+    await create(5000, 'race.mp4', {}, videoBytes(5000))
+    const again = (await head(location)).status === 404 ? await create(5000, 'race.mp4') : { location }
+    const answer = await patch(again.location, 0, videoBytes(5000))
+    expect([answer.status, answer.code, uploadFiles()]).toEqual([422, 'file_exists', []])
+    expect((await head(again.location)).status).toBe(404)
+  })
+
+  it('keep an upload that is only asked for wrongly', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await create(bytes.length)
+    const cases: Array<[() => Promise<TusAnswer>, number, string]> = [
+      [() => patch(location, 1, bytes), 409, 'offset_conflict'],
+      [() => patch(location, 0, videoBytes(5001)), 413, 'body_too_large'],
+      [() => patch(location, 0, bytes, { 'content-type': 'video/mp4' }), 415, 'unsupported_media_type'],
+      [() => tus('PATCH', location, { 'content-type': BYTES }, bytes), 400, 'invalid_request'],
+      [() => patch(location, 0, bytes, { 'upload-length': '6000' }), 400, 'invalid_request'],
+    ]
+    for (const [asked, status, code] of cases) {
+      const answer = await asked()
+      expect([answer.status, answer.code]).toEqual([status, code])
+    }
+    expect(videoIdOf(await patch(location, 0, bytes))).toMatch(/./)
+  })
+
+  it('limit the uploads of a device, but not by those whose answers got lost', async () => {
+    for (let n = 0; n < 6; n++) expect((await create(5000, 'same.mp4')).status).toBe(201)
+    expect((await create(5000, 'two.mp4')).status).toBe(201)
+    expect((await create(5000, 'three.mp4')).status).toBe(201)
+    const answer = await create(5000, 'four.mp4')
+    expect([answer.status, answer.code, answer.headers.get('retry-after')]).toEqual([429, 'too_many_requests', '60'])
+  })
+})
+
+describe('OPTIONS', () => {
+  it('says what can be done, without a token', async () => {
+    const answer = await fetch(`${running.url}${UPLOADS}`, { method: 'OPTIONS' })
+    expect([answer.status, answer.headers.get('tus-version'), answer.headers.get('tus-max-size')]).toEqual([
+      204,
+      '1.0.0',
+      String(MAX_BYTES),
+    ])
+    expect(answer.headers.get('tus-extension')).toBe(
+      'creation,creation-with-upload,creation-defer-length,expiration,termination',
+    )
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull()
+  })
+})
+
+describe('tus-js-client', () => {
+  it('uploads a file in chunks and learns its video', async () => {
+    const bytes = videoBytes(1_000_000)
+    let videoId: string | undefined
+    await new Promise<void>((resolve, reject) => {
+      new Upload(bytes, {
+        endpoint: `${running.url}${UPLOADS}`,
+        headers: { authorization: `Bearer ${token}` },
+        metadata: { filename: 'client.mp4' },
+        chunkSize: 300_000,
+        onAfterResponse: (_, response) => {
+          videoId = response.getHeader('Video-Id')
+        },
+        onError: reject,
+        onSuccess: () => resolve(),
+      }).start()
+    })
+    expect((await videoOf(videoId ?? null)).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('gives up at once on what will never be a video', async () => {
+    const failure = await new Promise<Error>((resolve, reject) => {
+      new Upload(Buffer.alloc(100_000, 'x'), {
+        endpoint: `${running.url}${UPLOADS}`,
+        headers: { authorization: `Bearer ${token}` },
+        metadata: { filename: 'text.mp4' },
+        onError: resolve,
+        onSuccess: () => reject(new Error('taken')),
+      }).start()
+    })
+    expect(failure.message).toContain('"code":"unsupported_media"')
+  })
+})
