@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
 import { AlarmRecords } from '../src/storage/sql/alarm-records.js'
@@ -5,6 +6,7 @@ import type { AlarmJson } from '../src/web/alarm-json.js'
 import { AlarmCalls } from './support/alarm-calls.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
+import { makeSample } from './support/media-samples.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { ask, connectSocket } from './support/unit-socket.js'
 
@@ -330,6 +332,48 @@ describe('the live feed', () => {
     await sleep(100)
     expect(here.map(({ type }) => type)).toEqual(['CRASH', 'TOWING'])
     expect(other).toEqual([])
+  })
+})
+
+describe('the files of an alarm', () => {
+  const upload = async (name: string) => {
+    const response = await fetch(`${running.url}/api/v1/videos/${encodeURIComponent(name)}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'video/mp4' },
+      body: readFileSync(clip),
+    })
+    if (response.status !== 201) throw new Error(await response.text())
+    return ((await response.json()) as { id: string }).id
+  }
+  const linksOf = ({ files }: { files?: unknown }) => files
+  let clip = ''
+  beforeAll(() => {
+    clip = makeSample(temporaryDirectory(), 'clip.mp4')
+  })
+
+  it('become videos, whichever comes first, and the feed tells of it', async () => {
+    await start({ MEDIA_WORKERS: '0' })
+    const news = await watch()
+    const early = await upload('M\u00fcnchen.mp4')
+    const { body } = await calls.raise(token, crash({ files: ['late.mp4', 'Mu\u0308nchen.mp4'] }))
+    const joined = { fileName: 'M\u00fcnchen.mp4', videoId: early }
+    expect(linksOf(body)).toEqual([{ fileName: 'late.mp4', videoId: null }, joined])
+    const late = await upload('late.mp4')
+    await calls.until(() => news.length === 2)
+    expect(news.map(linksOf)).toEqual([body.files, [{ fileName: 'late.mp4', videoId: late }, joined]])
+    expect((await calls.get(String(body.id))).body).toEqual(news[1])
+    expect((await calls.list('hasVideo=true')).map(({ id }) => id)).toEqual([body.id])
+    await running.api.request('DELETE', `/api/v1/videos/${late}`, { token: running.admin })
+    await calls.until(() => news.length === 3)
+    expect(linksOf(news[2] ?? {})).toEqual([{ fileName: 'late.mp4', videoId: null }, joined])
+  })
+
+  it('are no videos of another device', async () => {
+    await start({ MEDIA_WORKERS: '0' })
+    await upload('front.mp4')
+    const other = await running.api.loginDevice(testImei(2))
+    const { body } = await calls.raise(other, crash({ files: ['front.mp4'] }))
+    expect(linksOf(body)).toEqual([{ fileName: 'front.mp4', videoId: null }])
   })
 })
 
