@@ -1,10 +1,16 @@
-/** Milepost with 20 simulated trucks driving through Munich, on data of its own in ./data/demo. */
+/**
+ * Milepost with 20 simulated trucks driving through Munich, which raise alarms and upload clips, on data of its own in ./data/demo;
+ * one of them is reset.
+ */
 import { spawn } from 'node:child_process'
 import path from 'node:path'
+import { tour } from './demo-tour.mjs'
 import { endWithParent } from './end-with-parent.mjs'
 import { prepare, root } from './prepare.mjs'
 
 const TRUCKS = '20'
+/** One alarm of each truck at once, then two a minute of them all; a clip for every fourth: a machine of two cores has time for them. */
+const ALARMS = ['--alarm-burst', '1', '--alarms-per-hour', '6', '--clips', '0.25']
 const PASSWORD = process.env.ADMIN_PASSWORD ?? 'milepost-demo'
 
 prepare()
@@ -15,6 +21,7 @@ const env = {
   ADMIN_PASSWORD: PASSWORD,
 }
 const children = []
+const stopping = new AbortController()
 let isStopping = false
 
 const server = start('src/main.js', [], env, ['ignore', 'pipe', 'inherit'])
@@ -30,15 +37,24 @@ server.stdout.on('data', (text) => {
     `Demo: log in as admin with the password ${PASSWORD}; ${TRUCKS} trucks are driving. Ctrl-C stops.\n`,
   )
   const drive = path.join(root, 'test', 'data', 'munich-2014-1hz.gpx')
-  const options = ['--gpx', drive, '--trucks', TRUCKS, '--server', url, '--live']
+  const options = ['--gpx', drive, '--trucks', TRUCKS, '--server', url, '--live', ...ALARMS]
   start('simulator/main.js', options, { ...process.env, MILEPOST_ADMIN_PASSWORD: PASSWORD }, [
     'ignore',
     'inherit',
     'inherit',
   ])
+  show(url)
 })
 process.on('SIGINT', stop)
 process.on('SIGTERM', stop)
+
+/** The demonstration goes on if something of it could not be shown. */
+function show(url) {
+  const say = (line) => process.stdout.write(`${line}\n`)
+  tour({ url, password: PASSWORD, since: new Date(), signal: stopping.signal, say }).catch((error) => {
+    if (!isStopping) process.stderr.write(`Demo: ${error.message}\n`)
+  })
+}
 
 function start(file, parameters, environment, stdio) {
   const child = spawn(process.execPath, [path.join(root, 'dist', file), ...parameters], {
@@ -58,5 +74,6 @@ function start(file, parameters, environment, stdio) {
 function stop() {
   if (isStopping) return
   isStopping = true
+  stopping.abort()
   for (const child of children.toReversed()) child.kill('SIGTERM')
 }
