@@ -1,12 +1,12 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common'
+import { Injectable, type OnModuleInit } from '@nestjs/common'
 import { AlarmLinks } from './alarms/alarm-links.js'
 import { LiveFeed } from './live/live-feed.js'
 import { Sessions } from './sessions/sessions.js'
 import { VideoEvents } from './videos/video-events.js'
 
-/** What must flow upwards between rooms, by subscription. */
+/** What must flow upwards between rooms, by subscription; before anything is set going, so that nothing is missed. */
 @Injectable()
-export class Wiring implements OnApplicationBootstrap {
+export class Wiring implements OnModuleInit {
   constructor(
     private readonly sessions: Sessions,
     private readonly live: LiveFeed,
@@ -14,10 +14,9 @@ export class Wiring implements OnApplicationBootstrap {
     private readonly alarmLinks: AlarmLinks,
   ) {}
 
-  onApplicationBootstrap(): void {
+  onModuleInit(): void {
     this.sessions.onPresence((change) => this.live.publishPresence(change))
-    this.videos.onVideo(({ deviceId, fileName }, event) => {
-      if (event !== 'changed') this.alarmLinks.videoChanged(deviceId, fileName)
-    })
+    // Also when it only changed: the work on it, which begins again after a crash, brings back what the crash may have cut off.
+    this.videos.onVideo(({ deviceId, fileName }) => this.alarmLinks.videoChanged(deviceId, fileName))
   }
 }
