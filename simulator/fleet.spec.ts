@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { acceptAll, ScriptedTransport } from '../test/simulator/scripted-transport.js'
 import type { Drive } from './drives/drive.js'
 import { readGpx } from './drives/read-gpx.js'
 import { Fleet } from './fleet.js'
@@ -28,7 +29,7 @@ afterEach(() => server.stop())
 
 const newState = () => mkdtempSync(path.join(tmpdir(), 'milepost-simulator-'))
 
-function fleetOf(more: Partial<FleetOptions> = {}, drives: readonly Drive[] = [munich]): Fleet {
+function optionsOf(more: Partial<FleetOptions> = {}): FleetOptions {
   const options: FleetOptions = {
     origin: server.origin,
     trucks: 1,
@@ -51,7 +52,11 @@ function fleetOf(more: Partial<FleetOptions> = {}, drives: readonly Drive[] = [m
     seed: 'test',
     usesSecrets: false,
   }
-  return new Fleet({ ...options, ...more }, drives)
+  return { ...options, ...more }
+}
+
+function fleetOf(more: Partial<FleetOptions> = {}, drives: readonly Drive[] = [munich]): Fleet {
+  return new Fleet(optionsOf(more), drives)
 }
 
 const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -257,5 +262,21 @@ describe('a fleet that is not let in', () => {
     expect(summary.isSettled).toBe(false)
     expect(summary.shutOut).toEqual([{ deviceId: FIRST_IMEI, reason: 'login_refused! (login_refused)' }])
     expect(server.storedTimes('009900000000010')).toEqual(allTimes)
+  })
+})
+
+describe('a fleet with another protocol', () => {
+  const transportOf = () => new ScriptedTransport(() => Date.now(), acceptAll)
+
+  it('drives without alarms, clips and commands where the protocol has none', async () => {
+    const options = optionsOf({ trucks: 2, clipShare: 1, ffmpeg: 'never called' })
+    const summary = await new Fleet(options, [munich], { transportOf }).run()
+    expect(summary).toMatchObject({ isSettled: true, pendingDuties: 0 })
+    expect(summary.tally).toMatchObject({ accepted: 2 * 1194, alarms: 0, commands: 0, clipsUploaded: 0 })
+  })
+
+  it('refuses to raise alarms that nobody could send', async () => {
+    const fleet = new Fleet(optionsOf({ alarmsPerHour: 1 }), [munich], { transportOf })
+    await expect(fleet.run()).rejects.toThrow(new RangeError('the protocol has no alarms'))
   })
 })
