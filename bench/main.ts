@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { benchAlarmList } from './alarm-list.js'
 import { benchBatches } from './batches.js'
 import type { BenchOptions } from './bench-options.js'
 import { type Finding, tabulate } from './finding.js'
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Finding[
   batches: benchBatches,
   memory: benchIdleMemory,
   http: benchHttp,
+  'alarms-list': () => benchAlarmList(),
 }
 
 interface CommandLine {

@@ -71,11 +71,14 @@ export function boxConditions(box: BoundingBox | undefined): Sql[] {
   ]
 }
 
-/** Each of the words is among those of the alarm or of its device. Not LIKE: nothing in a word has a meaning of its own. */
+/**
+ * Each of the words is among those of the alarm or of its device, which is asked first, since indexes know it. Not LIKE: nothing in a
+ * word has a meaning of its own.
+ */
 export function wordConditions(words: readonly string[]): Sql[] {
   return words.map((word) =>
     sql(
-      '(INSTR(a.search, ?) > 0 OR +a.device_id IN (SELECT device_id FROM alarm_devices WHERE INSTR(words, ?) > 0))',
+      '(+a.device_id IN (SELECT device_id FROM alarm_devices WHERE INSTR(words, ?) > 0) OR INSTR(a.search, ?) > 0)',
       ` ${word}`,
       ` ${word}`,
     ),

@@ -30,6 +30,9 @@ export function idFloorOf(timeMs: number): string {
   return (BigInt(inRange) + BIAS).toString(16).padStart(TIME_DIGITS, '0')
 }
 
+/** No moment is on an earlier day. */
+export const FIRST_DAY = -100_000_000
+
 /** UTC day, counted from 1970. */
 export function dayOf(timeMs: number): number {
   return Math.floor(timeMs / DAY_MS)

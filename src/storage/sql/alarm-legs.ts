@@ -22,7 +22,8 @@ const VIDEO_OR_NOT = [0, 1]
  * Chooses an index and takes the filter apart into stretches of it: a search for several types at once would have to sort all that
  * it finds, while of each stretch only the first few are read.
  */
-export function legsOf(filter: NarrowFilter): Legs {
+/** @param isByType types are rarer than assignees */
+export function legsOf(filter: NarrowFilter, isByType = false): Legs {
   const devices = valuesOf(filter, 'device_id')
   const assignees = valuesOf(filter, 'assignee')
   const types = valuesOf(filter, 'type')
@@ -31,7 +32,8 @@ export function legsOf(filter: NarrowFilter): Legs {
   if (devices && devices.length <= MAX_DEVICES) return crossedLegs(filter, [['device_id', devices]])
   const status = ['status', statuses ?? ALARM_STATUSES] as const
   const video = ['has_video', videos ?? VIDEO_OR_NOT] as const
-  if (assignees && assignees.length <= MAX_ASSIGNEES) return crossedLegs(filter, [['assignee', assignees], status])
+  if (assignees && assignees.length <= MAX_ASSIGNEES && !isByType)
+    return crossedLegs(filter, [['assignee', assignees], status])
   if (types) return crossedLegs(filter, [['type', types], status, video])
   if (statuses || videos) return crossedLegs(filter, [status, video])
   return crossedLegs(filter, [])

@@ -8,7 +8,7 @@ import {
   type NarrowFilter,
   wordConditions,
 } from './alarm-filter.js'
-import { blockOf } from './alarm-keys.js'
+import { blockOf, FIRST_DAY } from './alarm-keys.js'
 import { type Leg, legsOf } from './alarm-legs.js'
 import { ALARM_COLUMNS } from './alarm-rows.js'
 import { MAX_INDEXED_LENGTH, rangeOfWord } from './alarm-words.js'
@@ -19,16 +19,16 @@ const COLUMNS = ALARM_COLUMNS.map((column) => `a.${column}`).join(', ')
 /** What a list's statement starts from. */
 export type ListStart =
   /** Stretches of an index over columns, or all by time. */
-  | { readonly by: 'columns' }
+  | { readonly by: 'columns'; readonly isByType?: boolean }
   /** The box, block by block. */
   | { readonly by: 'place' }
-  /** A word, block by block, and the devices that have it. */
-  | WordStart
+  | WordsStart
 
-interface WordStart {
-  readonly by: 'word'
-  readonly word: string
-  readonly isOfDevices: boolean
+/** Each of some words, block by block, and the devices that have all of some words; none of these: no devices. */
+export interface WordsStart {
+  readonly by: 'words'
+  readonly words: readonly string[]
+  readonly ofDevices: readonly string[]
 }
 
 export interface ListOrder {
@@ -40,11 +40,11 @@ export interface ListOrder {
 export function listSql(filter: NarrowFilter, order: ListOrder, start: ListStart): Sql {
   switch (start.by) {
     case 'columns':
-      return columnsSql(filter, order)
+      return columnsSql(filter, order, start.isByType)
     case 'place':
       return rowsOf(placeSql(filter, order), order)
-    case 'word':
-      return rowsOf(wordSql(filter, order, start), order)
+    case 'words':
+      return rowsOf(wordsSql(filter, order, start), order)
   }
 }
 
@@ -53,8 +53,8 @@ export function rowConditions({ choices, box, words }: Partial<NarrowFilter>): S
   return [...choiceConditions(choices ?? []), ...boxConditions(box), ...wordConditions(words ?? [])]
 }
 
-function columnsSql(filter: NarrowFilter, order: ListOrder): Sql {
-  const { legs, rest } = legsOf(filter)
+function columnsSql(filter: NarrowFilter, order: ListOrder, isByType?: boolean): Sql {
+  const { legs, rest } = legsOf(filter, isByType)
   const conditions = rowConditions({ ...filter, choices: rest })
   const [only, ...more] = legs
   if (only && more.length === 0) return legSql(COLUMNS, only, filter.bounds, conditions, order)
@@ -94,18 +94,25 @@ function placeSql(filter: NarrowFilter, { direction, limit }: ListOrder): Sql {
   )
 }
 
-/** Blocks `b`, ranges of cells `c` and the alarms `a` in them, to be gone through in this order, which is what CROSS JOIN says. */
-export function placeJoin({ box, bounds, ...others }: NarrowFilter): {
-  readonly from: Sql
-  readonly where: readonly Sql[]
-} {
+/**
+ * Blocks `b`, ranges of cells `c` and the alarms `a` in them, to be gone through in this order, which is what CROSS JOIN says.
+ * @param blocks which of them; undefined: all
+ */
+export function placeJoin(
+  { box, bounds, ...others }: NarrowFilter,
+  blocks?: Sql,
+): { readonly from: Sql; readonly where: readonly Sql[] } {
   const ranges = box ? cellRangesOf(box) : []
   const cells = joinSql(
     ranges.map(({ first, last }, i) => sql(i === 0 ? 'SELECT ? AS low, ? AS high' : 'SELECT ?, ?', first, last)),
     ' UNION ALL ',
   )
   return {
-    from: sql(`alarm_blocks b CROSS JOIN (${cells.text}) c CROSS JOIN alarms a`, ...cells.values),
+    from: sql(
+      `${blocks ? `(${blocks.text})` : 'alarm_blocks'} b CROSS JOIN (${cells.text}) c CROSS JOIN alarms a`,
+      ...(blocks?.values ?? []),
+      ...cells.values,
+    ),
     where: [
       sql('a.block = b.block'),
       sql('a.cell BETWEEN c.low AND c.high'),
@@ -116,21 +123,17 @@ export function placeJoin({ box, bounds, ...others }: NarrowFilter): {
   }
 }
 
-/** All alarms with the word that the filter lets through, each once, in no order. */
-export function wordIdsSql(filter: NarrowFilter, start: WordStart): Sql {
-  return wordSql(filter, undefined, start)
+/** All alarms that the filter lets through, each once, in no order. */
+export function wordIdsSql(filter: NarrowFilter, start: WordsStart): Sql {
+  return wordsSql(filter, undefined, start)
 }
 
 /** @param order undefined: all, in no order */
-function wordSql(filter: NarrowFilter, order: ListOrder | undefined, { word, isOfDevices }: WordStart): Sql {
-  const inBlocks = wordBlocksSql(filter, order, word)
-  if (!isOfDevices) return inBlocks
-  const ofDevices = wordDevicesSql(filter, order, word)
-  return sql(
-    `SELECT id FROM (${inBlocks.text}) w UNION SELECT id FROM (${ofDevices.text}) d`,
-    ...inBlocks.values,
-    ...ofDevices.values,
-  )
+function wordsSql(filter: NarrowFilter, order: ListOrder | undefined, { words, ofDevices }: WordsStart): Sql {
+  const parts = words.map((word) => wordBlocksSql(filter, order, word))
+  if (ofDevices.length > 0) parts.push(wordDevicesSql(filter, order, ofDevices))
+  const ids = parts.map(({ text, values }, i) => sql(`SELECT id FROM (${text}) w${i}`, ...values))
+  return joinSql(ids, ' UNION ')
 }
 
 function wordBlocksSql(filter: NarrowFilter, order: ListOrder | undefined, word: string): Sql {
@@ -158,14 +161,15 @@ function wordBlocksSql(filter: NarrowFilter, order: ListOrder | undefined, word:
   )
 }
 
-function wordDevicesSql(filter: NarrowFilter, order: ListOrder | undefined, word: string): Sql {
-  const words = filter.words.filter((other) => other !== word)
+function wordDevicesSql(filter: NarrowFilter, order: ListOrder | undefined, words: readonly string[]): Sql {
   const conditions = allOf([
-    sql('INSTR(d.words, ?) > 0', ` ${word}`),
+    ...words.map((word) => sql('INSTR(d.words, ?) > 0', ` ${word}`)),
     sql('a.device_id = d.device_id'),
+    // Of the indexes that begin with devices, the one that goes on with days.
+    sql('a.day >= ?', FIRST_DAY),
     ...dayConditions(filter.bounds, 'a.day'),
     ...idConditions(filter.bounds, 'a.id'),
-    ...rowConditions({ ...filter, words }),
+    ...rowConditions({ ...filter, words: filter.words.filter((word) => !words.includes(word)) }),
   ])
   return ordered(
     sql(`SELECT a.id FROM alarm_devices d CROSS JOIN alarms a WHERE ${conditions.text}`, ...conditions.values),
@@ -186,51 +190,6 @@ function rowsOf(ids: Sql, { direction, limit }: ListOrder): Sql {
     `SELECT ${COLUMNS} FROM (SELECT id FROM (${ids.text}) u ORDER BY id ${direction} LIMIT ?) k CROSS JOIN alarms a
      WHERE a.id = k.id ORDER BY a.id ${direction}`,
     ...ids.values,
-    limit,
-  )
-}
-
-/** Counts what the filter's columns let through, but no further than the limit. */
-export function countSql(filter: NarrowFilter, limit: number): Sql {
-  const { legs } = legsOf(filter)
-  const parts = legs.map(({ equals }, i) => {
-    const conditions = allOf([
-      ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
-      ...dayConditions(filter.bounds, 'a.day'),
-      ...idConditions(filter.bounds, 'a.id'),
-    ])
-    return sql(
-      `SELECT id FROM (SELECT a.id FROM alarms a WHERE ${conditions.text} LIMIT ?) l${i}`,
-      ...conditions.values,
-      limit,
-    )
-  })
-  const { text, values } = joinSql(parts, ' UNION ALL ')
-  return sql(`SELECT COUNT(*) AS n FROM (SELECT id FROM (${text}) u LIMIT ?) k`, ...values, limit)
-}
-
-/** How common a word is: in names of devices, and among the alarms of the blocks where the list begins, both counted to a limit. */
-export function wordCountSql(
-  word: string,
-  { bounds }: NarrowFilter,
-  direction: ListOrder['direction'],
-  blocks: number,
-  limit: number,
-): Sql {
-  const [low, high] = rangeOfWord(word)
-  const inside = allOf(dayConditions(bounds, 'block', blockOf))
-  return sql(
-    `SELECT
-      (SELECT COUNT(*) FROM alarm_devices) AS devices,
-      (SELECT COUNT(*) FROM alarm_devices WHERE INSTR(words, ?) > 0) AS devices_with,
-      (SELECT COUNT(*) FROM (
-        SELECT 1 FROM (SELECT block FROM alarm_blocks WHERE ${inside.text} ORDER BY block ${direction} LIMIT ?) b
-        CROSS JOIN alarm_words w WHERE w.block = b.block AND w.word >= ? AND w.word < ? LIMIT ?) m) AS alarms_with`,
-    ` ${word}`,
-    ...inside.values,
-    blocks,
-    low,
-    high,
     limit,
   )
 }

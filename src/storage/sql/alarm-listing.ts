@@ -1,28 +1,36 @@
 import type { Alarm } from '../../model/alarm.js'
+import { boxCountSql, countSql, deviceCountSql, type Sample, wordCountSql } from './alarm-count-sql.js'
 import { type NarrowFilter, narrow, valuesOf } from './alarm-filter.js'
 import { dayOf } from './alarm-keys.js'
-import { countSql, type ListOrder, type ListStart, listSql, wordCountSql } from './alarm-list-sql.js'
+import { type ListOrder, type ListStart, listSql } from './alarm-list-sql.js'
 import type { AlarmQuery } from './alarm-records.js'
 import { type AlarmRow, loadAlarms } from './alarm-rows.js'
-import { type Queries, runSql } from './sql-rows.js'
+import { type Queries, runSql, type Sql } from './sql-rows.js'
 
 /** So many alarms are read and asked one by one without anybody noticing. */
 const FEW = 3000
-/** What the newest days say of a word stands for the rest. */
-const BLOCKS_LOOKED_AT = 3
-/** A word of more alarms in these days is met soon by whoever goes through all of them. */
-const COMMON_IN_BLOCKS = 2000
-/** Nor is one rare that more of the devices have, unless there are very few. */
+/** What the first days of a list say stands for the rest. */
+const BLOCKS_SAMPLED = 3
+/** What has more alarms in these days is met soon by whoever goes through all of them. */
+const COMMON = 2000
+/** Nor is a word rare that more of the devices have, unless there are very few. */
 const COMMON_SHARE_OF_DEVICES = 0.01
 const FEW_DEVICES = 5
 
 interface WordCount {
+  readonly word: string
   readonly devices: number
   readonly devices_with: number
   readonly alarms_with: number
 }
 
-/** Lists alarms by one statement, whose shape depends on what is rare in the filter. */
+/** A way to begin, and about how much is read when going on from there. */
+interface Candidate {
+  readonly start: ListStart
+  readonly cost: number
+}
+
+/** Lists alarms by one statement, whose shape depends on what is rare in the filter; that is found out by a few short counts. */
 export class AlarmListing {
   constructor(private readonly queries: Queries) {}
 
@@ -37,35 +45,74 @@ export class AlarmListing {
   /** What the statement starts from, such that it reads little more than it gives. */
   async startOf(filter: NarrowFilter, { direction }: Pick<ListOrder, 'direction'>): Promise<ListStart> {
     const { words, box, choices } = filter
-    if (words.length === 0 && box === undefined) return { by: 'columns' }
-    const isNarrow = valuesOf(filter, 'device_id') !== undefined || choices.length > 0
-    if (isNarrow && (await this.isFew(filter))) return { by: 'columns' }
-    const rare = await this.findRareWord(filter, direction)
-    return rare ?? { by: box ? 'place' : 'columns' }
+    const isByType = await this.isByType(filter)
+    const columns: ListStart = { by: 'columns', isByType }
+    if (words.length === 0 && box === undefined) return columns
+    if (choices.length > 0 && (await this.isFew(filter, isByType))) return columns
+    const sample = { blocks: BLOCKS_SAMPLED, limit: COMMON, direction }
+    const rare = [...(await this.rareWords(filter, sample)), ...(await this.rareBox(filter, sample))]
+    const [rarest] = rare.sort((a, b) => a.cost - b.cost)
+    return rarest?.start ?? (box ? { by: 'place' } : columns)
   }
 
-  private async isFew(filter: NarrowFilter): Promise<boolean> {
-    const [counted] = await runSql<{ n: number }>(this.queries, countSql(filter, FEW + 1))
-    return Number(counted?.n) <= FEW
+  private async isByType(filter: NarrowFilter): Promise<boolean> {
+    if (valuesOf(filter, 'device_id') || !valuesOf(filter, 'assignee') || !valuesOf(filter, 'type')) return false
+    return this.isFew(filter, true)
   }
 
-  private async findRareWord(filter: NarrowFilter, direction: ListOrder['direction']): Promise<ListStart | undefined> {
-    let rarest: { readonly start: ListStart; readonly alarms: number } | undefined
-    for (const word of filter.words) {
-      const count = wordCountSql(word, filter, direction, BLOCKS_LOOKED_AT, COMMON_IN_BLOCKS)
-      const [counted] = await runSql<WordCount>(this.queries, count)
-      if (!counted || isCommon(counted)) continue
-      const { devices_with, alarms_with } = counted
-      const alarms = devices_with * COMMON_IN_BLOCKS + alarms_with
-      if (rarest && rarest.alarms <= alarms) continue
-      rarest = { start: { by: 'word', word, isOfDevices: devices_with > 0 }, alarms }
+  private async isFew(filter: NarrowFilter, isByType: boolean): Promise<boolean> {
+    return (await this.count(countSql(filter, FEW + 1, isByType))) <= FEW
+  }
+
+  private async rareBox(filter: NarrowFilter, sample: Sample): Promise<Candidate[]> {
+    if (filter.box === undefined) return []
+    const cost = await this.count(boxCountSql(filter, sample))
+    return cost < COMMON ? [{ start: { by: 'place' }, cost }] : []
+  }
+
+  private async rareWords(filter: NarrowFilter, sample: Sample): Promise<Candidate[]> {
+    const { words } = filter
+    const counts: WordCount[] = []
+    for (const word of words) {
+      const [counted] = await runSql<Omit<WordCount, 'word'>>(this.queries, wordCountSql(word, filter, sample))
+      if (counted) counts.push({ ...counted, word })
     }
-    return rarest?.start
+    const single = counts
+      .filter((count) => count.alarms_with < COMMON && isRareAmongDevices(count))
+      .map(({ word, ...count }) => ({ start: wordsStart([word], count), cost: costOf(count) }))
+    return [...single, ...(await this.rareTogether(filter, counts))]
+  }
+
+  /** Of all words together either few devices have all, or one of the words is the alarm's own. */
+  private async rareTogether({ words }: NarrowFilter, counts: readonly WordCount[]): Promise<Candidate[]> {
+    if (words.length < 2 || counts.some(({ alarms_with }) => alarms_with >= COMMON)) return []
+    const [{ devices } = { devices: 0 }] = counts
+    const devices_with = await this.count(deviceCountSql(words))
+    const alarms_with = counts.reduce((sum, count) => sum + count.alarms_with, 0)
+    const all = { devices, devices_with, alarms_with }
+    return isRareAmongDevices(all) ? [{ start: wordsStart(words, all), cost: costOf(all) }] : []
+  }
+
+  private async count(statement: Sql): Promise<number> {
+    const [counted] = await runSql<{ n: number }>(this.queries, statement)
+    return Number(counted?.n)
   }
 }
 
-function isCommon({ devices, devices_with, alarms_with }: WordCount): boolean {
-  return alarms_with >= COMMON_IN_BLOCKS || devices_with > Math.max(FEW_DEVICES, devices * COMMON_SHARE_OF_DEVICES)
+function wordsStart(words: readonly string[], { devices_with }: Omit<WordCount, 'word'>): ListStart {
+  return { by: 'words', words, ofDevices: devices_with > 0 ? words : [] }
+}
+
+function isRareAmongDevices({ devices, devices_with }: Omit<WordCount, 'word'>): boolean {
+  return devices_with <= rareDevices(devices)
+}
+
+function costOf({ devices, devices_with, alarms_with }: Omit<WordCount, 'word'>): number {
+  return alarms_with + (devices_with / rareDevices(devices)) * COMMON
+}
+
+function rareDevices(devices: number): number {
+  return Math.max(FEW_DEVICES, devices * COMMON_SHARE_OF_DEVICES)
 }
 
 /** The filter of what is left behind the cursor. */

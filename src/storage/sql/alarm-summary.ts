@@ -1,7 +1,7 @@
 import { ALARM_STATUSES, ALARM_TYPES } from '../../model/alarm.js'
 import { choiceConditions, dayConditions, idConditions, type NarrowFilter, narrow, valuesOf } from './alarm-filter.js'
 import { blockOf, dayText, idFloorOf } from './alarm-keys.js'
-import { crossedLegs, type Legs, legsOf, MAX_ASSIGNEES, MAX_DEVICES } from './alarm-legs.js'
+import { crossedLegs, type Leg, type Legs, legsOf, MAX_ASSIGNEES, MAX_DEVICES } from './alarm-legs.js'
 import { placeJoin, rowConditions, wordIdsSql } from './alarm-list-sql.js'
 import type { AlarmListing } from './alarm-listing.js'
 import type { AlarmCount, AlarmFilter, AlarmGrouping } from './alarm-records.js'
@@ -11,18 +11,18 @@ import { allOf, chunksOf, type Queries, runSql, type Sql, sql } from './sql-rows
 interface Slice {
   readonly from: Sql
   readonly where: readonly Sql[]
+  /** What is one in all of them. */
+  readonly equals?: Leg['equals']
+  /** The column whose order they are read in. */
+  readonly orderedBy?: string
 }
 
-const KEYS: Readonly<Record<AlarmGrouping, string>> = {
-  type: 'a.type',
-  device: 'a.device_id',
-  day: 'a.day',
-  status: 'a.status',
-}
+const KEYS = { type: 'type', device: 'device_id', day: 'day', status: 'status' } as const
 const DAY_MS = 86_400_000
 const ALARMS = sql('alarms a')
 /** A summary over everything goes in about so many steps, between which others have their turn. */
 const STEPS = 100
+const STEPS_OF_ASSIGNEE = 10
 /** Fewer days than this part of all are read alarm by alarm, though an index over devices needs no alarm itself. */
 const FEW_OF_ALL_DAYS = 0.05
 
@@ -41,27 +41,20 @@ export class AlarmSummary {
     const filter = narrow(given)
     if (filter === undefined) return []
     const counts = new Map<string, number>()
-    const key = KEYS[by]
-    for (const { from, where } of await this.slicesOf(filter, by)) {
-      const conditions = allOf(where)
-      const text = `SELECT ${key} AS k, COUNT(*) AS n FROM ${from.text} WHERE ${conditions.text} GROUP BY ${key}`
-      const rows = await runSql<{ k: string | number; n: number }>(
-        this.queries,
-        sql(text, ...from.values, ...conditions.values),
-      )
-      for (const { k, n } of rows) {
-        const name = by === 'day' ? dayText(Number(k)) : String(k)
-        counts.set(name, (counts.get(name) ?? 0) + Number(n))
+    for (const slice of await this.slicesOf(filter, by)) {
+      for (const { k, n } of await runSql<{ k: string | number; n: number }>(this.queries, countsSql(slice, by))) {
+        const key = by === 'day' ? dayText(Number(k)) : String(k)
+        if (Number(n) > 0) counts.set(key, (counts.get(key) ?? 0) + Number(n))
       }
     }
-    return [...counts].map(([name, count]) => ({ key: name, count }))
+    return [...counts].map(([key, count]) => ({ key, count }))
   }
 
   private async slicesOf(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
     if (filter.words.length === 0 && filter.box === undefined) return this.columnSlices(filter, by)
     const start = await this.listing.startOf(filter, { direction: 'DESC' })
     switch (start.by) {
-      case 'word': {
+      case 'words': {
         const ids = wordIdsSql(filter, start)
         return [{ from: sql(`(${ids.text}) k CROSS JOIN alarms a`, ...ids.values), where: [sql('a.id = k.id')] }]
       }
@@ -79,13 +72,23 @@ export class AlarmSummary {
     if (devices && devices.length <= MAX_DEVICES) return legSlices(filter, legsOf(filter))
     const isOverDevices = by === 'device' || devices !== undefined || (assignees?.length ?? 0) > MAX_ASSIGNEES
     if (isOverDevices) return (await this.isShort(filter)) ? this.timeSlices(filter) : this.deviceSlices(filter)
-    if (assignees) return legSlices(filter, legsOf(filter))
+    if (assignees) return this.assigneeSlices(filter, by)
     const legs = crossedLegs(filter, [
       ['type', valuesOf(filter, 'type') ?? ALARM_TYPES],
       ['status', valuesOf(filter, 'status') ?? ALARM_STATUSES],
       ['has_video', valuesOf(filter, 'has_video') ?? [0, 1]],
     ])
     return legSlices(filter, legs)
+  }
+
+  /** One assignee may have a large part of all alarms, which only counts of days take as they lie. */
+  private async assigneeSlices(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
+    const slices = legSlices(filter, legsOf(filter))
+    if (by !== 'type') return slices
+    const steps = stepsOf(await this.blocksOf(filter), STEPS_OF_ASSIGNEE)
+    return slices.flatMap((slice) =>
+      steps.map((_, i) => ({ ...slice, where: [...slice.where, ...stepConditions(steps, i)] })),
+    )
   }
 
   /** Where every alarm itself is asked. */
@@ -102,6 +105,7 @@ export class AlarmSummary {
     )
     return stepsOf(rows).map(({ first, last }) => ({
       from: ALARMS,
+      orderedBy: 'device_id',
       where: [
         sql('a.device_id BETWEEN ? AND ?', first.device_id, last.device_id),
         ...choiceConditions(choices),
@@ -111,23 +115,11 @@ export class AlarmSummary {
   }
 
   private async timeSlices(filter: NarrowFilter): Promise<Slice[]> {
-    const { from, to } = filter.bounds
-    const blocks = await this.blocksOf(filter)
-    const steps = stepsOf(blocks)
-    return steps.map(({ first }, i) => {
-      const next = steps[i + 1]?.first
-      // The first block and the last have no end of their own.
-      const low = i === 0 ? from?.id : maxOf(from?.id, idFloorOf(first * DAY_MS))
-      const high = next === undefined ? to?.id : minOf(to?.id, idFloorOf(next * DAY_MS))
-      return {
-        from: ALARMS,
-        where: [
-          ...(low === undefined ? [] : [sql('a.id >= ?', low)]),
-          ...(high === undefined ? [] : [sql('a.id < ?', high)]),
-          ...rowConditions(filter),
-        ],
-      }
-    })
+    const steps = stepsOf(await this.blocksOf(filter))
+    return steps.map((_, i) => ({
+      from: ALARMS,
+      where: [...stepConditions(steps, i), ...idConditions(filter.bounds, 'a.id'), ...rowConditions(filter)],
+    }))
   }
 
   private async placeSlices(filter: NarrowFilter): Promise<Slice[]> {
@@ -153,9 +145,23 @@ export class AlarmSummary {
   }
 }
 
+function countsSql({ from, where, equals = [], orderedBy }: Slice, by: AlarmGrouping): Sql {
+  const conditions = allOf(where)
+  const column = KEYS[by]
+  const fixed = equals.find(([name]) => name === column)
+  const rest = sql(`FROM ${from.text} WHERE ${conditions.text}`, ...from.values, ...conditions.values)
+  if (fixed) return sql(`SELECT ? AS k, COUNT(*) AS n ${rest.text}`, fixed[1], ...rest.values)
+  // Else the order of another index than the one that was meant might look like a gain.
+  const key = column === orderedBy ? `a.${column}` : `+a.${column}`
+  return sql(`SELECT ${key} AS k, COUNT(*) AS n ${rest.text} GROUP BY ${key}`, ...rest.values)
+}
+
 function legSlices(filter: NarrowFilter, { legs, rest }: Legs): Slice[] {
   return legs.map(({ equals }) => ({
     from: ALARMS,
+    equals,
+    // Where an index is searched by what is equal, days come next.
+    ...(equals.length === 0 ? {} : { orderedBy: 'day' }),
     where: [
       ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
       ...dayConditions(filter.bounds, 'a.day'),
@@ -165,20 +171,26 @@ function legSlices(filter: NarrowFilter, { legs, rest }: Legs): Slice[] {
   }))
 }
 
+interface Step<T> {
+  readonly first: T
+  readonly last: T
+}
+
 /** Cuts what is in order into steps, first and last of each. */
-function stepsOf<T>(all: readonly T[]): { readonly first: T; readonly last: T }[] {
-  const steps: { readonly first: T; readonly last: T }[] = []
-  for (const some of chunksOf(all, Math.ceil(all.length / STEPS))) {
+function stepsOf<T>(all: readonly T[], most = STEPS): Step<T>[] {
+  const steps: Step<T>[] = []
+  for (const some of chunksOf(all, Math.ceil(all.length / most))) {
     const [first, last] = [some[0], some.at(-1)]
     if (first !== undefined && last !== undefined) steps.push({ first, last })
   }
   return steps
 }
 
-function maxOf(a: string | undefined, b: string): string {
-  return a !== undefined && a > b ? a : b
-}
-
-function minOf(a: string | undefined, b: string): string {
-  return a !== undefined && a < b ? a : b
+/** Conditions on ids and days of one of the steps in time; the first and the last have no end of their own. */
+function stepConditions(steps: readonly Step<number>[], i: number): Sql[] {
+  const [first, next] = [i === 0 ? undefined : steps[i]?.first, steps[i + 1]?.first]
+  return [
+    ...(first === undefined ? [] : [sql('a.id >= ?', idFloorOf(first * DAY_MS)), sql('a.day >= ?', first)]),
+    ...(next === undefined ? [] : [sql('a.id < ?', idFloorOf(next * DAY_MS)), sql('a.day < ?', next)]),
+  ]
 }
