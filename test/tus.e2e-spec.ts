@@ -14,7 +14,7 @@ import { removeTemporaryDirectories, temporaryDirectory } from './support/tempor
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
 const UPLOADS = '/api/v1/videos/uploads'
-const MAX_BYTES = 3_000_000
+const MAX_BYTES = 9_000_000
 const BYTES = 'application/offset+octet-stream'
 const HOUR_MS = 3_600_000
 
@@ -165,6 +165,14 @@ describe('a tus upload', () => {
     expect((await head(location)).headers.get('upload-defer-length')).toBe('1')
     const last = await patch(location, 4000, bytes.subarray(4000), { 'upload-length': '5000' })
     expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('is whole at its end also where the store syncs by itself', async () => {
+    const bytes = videoBytes(8_388_608)
+    const { location } = await create(bytes.length, 'synced.mp4')
+    const answer = await patch(location, 0, bytes)
+    expect([answer.status, offsetOf(answer)]).toEqual([204, bytes.length])
+    expect((await videoOf(videoIdOf(answer))).body.sha256).toBe(sha256Of(bytes))
   })
 
   it('can be given up', async () => {

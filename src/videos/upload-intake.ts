@@ -70,10 +70,20 @@ export class UploadIntake {
         if (state !== undefined) checkpoints.add({ offset, hashState: state.save() })
       }
     }
-    await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (bytes) => {
-      const seen = checkpoints.reach(bytes)
+    let durable = record.offset
+    const keep = async () => {
+      const seen = checkpoints.reach(durable)
       if (seen !== undefined) await this.uploads.update(record.id, { ...seen, updatedAtMs: Date.now() })
-    })
+    }
+    try {
+      await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (bytes) => {
+        durable = bytes
+        await keep()
+      })
+    } finally {
+      // The last bytes may be durable before it is seen that they are the last.
+      await keep()
+    }
     return checkpoints.last
   }
 }
