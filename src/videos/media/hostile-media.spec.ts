@@ -141,7 +141,8 @@ describe('reading hostile files', () => {
   it('gives up on a file for which the memory does not do', async () => {
     const file = makeSample(directory, 'memory.mp4', { size: '1920x1080', seconds: 1 })
     const finding = await read(file, 'video/mp4', { ...MEDIA_LIMITS, memoryBytes: 80 * 1_048_576 })
-    expect(['failed', 'crashed']).toContain(finding.outcome)
+    // A build that is not static does not even begin with so little.
+    expect(['failed', 'crashed', 'tool_missing']).toContain(finding.outcome)
   })
 
   const originals: Array<[string, MediaType, string[]]> = [

@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Logger } from '@nestjs/common'
+import { inEmptyDirectory } from './empty-directory.js'
 import { Ffmpeg } from './ffmpeg.js'
 import type { MediaLimits } from './media-limits.js'
 import { readMedia } from './read-media.js'
@@ -84,9 +84,8 @@ export class MediaTool {
     }
   }
 
-  private async problemWith(program: string, stop: AbortSignal): Promise<string | null> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'milepost-media-'))
-    try {
+  private problemWith(program: string, stop: AbortSignal): Promise<string | null> {
+    return inEmptyDirectory(async (directory) => {
       const version = await this.versionOf(program, directory, stop)
       if (version === null) return 'it is not there, cannot be run, or is no ffmpeg'
       const file = path.join(directory, 'sample.jpg')
@@ -94,9 +93,7 @@ export class MediaTool {
       const tool = new Ffmpeg(program, directory, this.limits, stop)
       const { outcome } = await readMedia(tool, { file, type: 'image/jpeg', bytes: SAMPLE.length })
       return outcome === 'ready' ? null : `this ffmpeg (${version}) cannot make a picture of a sample`
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+    })
   }
 
   private async versionOf(program: string, directory: string, stop: AbortSignal): Promise<string | null> {

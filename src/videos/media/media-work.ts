@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Logger } from '@nestjs/common'
 import type { Metrics } from '../../metrics/metrics.js'
@@ -8,6 +6,7 @@ import { derivedSegmentsOf, fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '.
 import type { BlobStore, LocalFile } from '../../storage/blobs/blob-store.js'
 import type { MediaOutcome, VideoRecords } from '../../storage/sql/video-records.js'
 import type { VideoEvents } from '../video-events.js'
+import { inEmptyDirectory } from './empty-directory.js'
 import { Ffmpeg } from './ffmpeg.js'
 import type { MediaLimits } from './media-limits.js'
 import type { MediaTool } from './media-tool.js'
@@ -71,14 +70,11 @@ export class MediaWork {
     }
   }
 
-  private async read(program: string, file: LocalFile, video: Video, stop: AbortSignal): Promise<MediaFinding> {
-    const directory = await mkdtemp(path.join(tmpdir(), 'milepost-media-'))
-    try {
+  private read(program: string, file: LocalFile, video: Video, stop: AbortSignal): Promise<MediaFinding> {
+    return inEmptyDirectory((directory) => {
       const source = { file: path.resolve(file.path), type: video.contentType, bytes: video.bytes }
-      return await readMedia(new Ffmpeg(program, directory, this.limits, stop), source)
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+      return readMedia(new Ffmpeg(program, directory, this.limits, stop), source)
+    })
   }
 
   private async keep(video: Video, finding: Extract<MediaFinding, { outcome: 'ready' }>): Promise<WorkEnd> {
@@ -102,7 +98,9 @@ export class MediaWork {
   }
 
   private async fail(video: Video, reason: FailureReason, facts: Partial<MediaOutcome> = {}): Promise<WorkEnd> {
-    this.logger.warn({ event: 'media_failed', videoId: video.id, deviceId: video.deviceId, reason })
+    const { id: videoId, deviceId } = video
+    // That there is no tool was said once; with each video it would be said a thousand times.
+    if (reason !== 'media_tool_missing') this.logger.warn({ event: 'media_failed', videoId, deviceId, reason })
     return this.settle(video, { ...facts, status: 'failed', failureReason: reason })
   }
 

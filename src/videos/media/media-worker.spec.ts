@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Logger } from '@nestjs/common'
 import { FFMPEG, fakeTool, jpegSize, makeSample } from '../../../test/support/media-samples.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
 import { testDevice } from '../../../test/support/test-records.js'
@@ -19,6 +20,7 @@ import { MediaWorker } from './media-worker.js'
 const DEVICE = 'truck-1'
 const samples = temporaryDirectory()
 const clip = makeSample(samples, 'clip.mp4')
+beforeAll(() => Logger.overrideLogger(false))
 afterAll(removeTemporaryDirectories)
 
 let records: SqlRecords

@@ -5,6 +5,7 @@ import type { DiskGuard } from '../../storage/disk-guard.js'
 import type { VideoRecords } from '../../storage/sql/video-records.js'
 import type { VideoEvents } from '../video-events.js'
 import { Bell } from './bell.js'
+import { sweepEmptyDirectories } from './empty-directory.js'
 import type { MediaTool } from './media-tool.js'
 import type { MediaWork } from './media-work.js'
 
@@ -54,6 +55,7 @@ export class MediaWorker implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     if (this.workers === 0) return
+    void sweepEmptyDirectories()
     const looked = this.tool.look(this.stop.signal)
     this.loops = Array.from({ length: this.workers }, () => looked.then(() => this.loop()))
     this.poll = setInterval(() => void this.lookAgain(), this.pollMs).unref()
