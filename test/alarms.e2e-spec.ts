@@ -111,6 +111,8 @@ describe('POST /alarms', () => {
       crash({ attributes: { eventKey: 'a' } }),
       crash({ attributes: { eventKey: 'A' } }),
       crash({ attributes: { eventKey: 'a '.repeat(500) } }),
+      crash({ attributes: { eventKey: 'a\u0000' } }),
+      crash({ attributes: { eventKey: '\ud800' } }),
       crash({ type: 'SOS' }),
       crash({ time: START_MS + 1 }),
     ]
@@ -118,11 +120,11 @@ describe('POST /alarms', () => {
       ...(await Promise.all(bodies.map((body) => calls.raise(token, body)))),
       await calls.raise(other, crash()),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201, 201, 201])
-    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(7)
+    expect(answers.map(({ status }) => status)).toEqual(Array(9).fill(201))
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(9)
     const repeats = await Promise.all(bodies.map((body) => calls.raise(token, body)))
     expect(repeats.map(({ status, body }) => [status, body.id])).toEqual(
-      answers.slice(0, 6).map(({ body }) => [200, body.id]),
+      answers.slice(0, 8).map(({ body }) => [200, body.id]),
     )
   })
 

@@ -78,6 +78,12 @@ describe('decodeAlarm', () => {
     expect([7, '7', 0, '', ' 7', true].map(keyOf)).toEqual(['7', '7', '0', '', ' 7', ''])
   })
 
+  it('escapes a key that no database would give back as it was', () => {
+    const keyOf = (eventKey: string) => alarmOf({ ...MINIMAL, attributes: { eventKey } }).eventKey
+    const keys = ['a\u0000b', '\ud800', '\udfff', '\u{1F600}', 'a'].map(keyOf)
+    expect(keys).toEqual(['"a\\u0000b"', '"\\ud800"', '"\\udfff"', '\u{1F600}', 'a'])
+  })
+
   it('gives names of files in NFC, once each, in any script', () => {
     const { fileNames } = alarmOf({ ...MINIMAL, files: ['Mu\u0308nchen.mp4', 'M\u00fcnchen.mp4', '行车记录.mp4'] })
     expect(fileNames).toEqual(['M\u00fcnchen.mp4', '行车记录.mp4'])

@@ -30,6 +30,8 @@ const INVALID_NAME = 'invalid_file_name'
 const NAME_RULE =
   'must be a name of 1 to 200 bytes, without / and \\, control and bidirectional characters, not . or ..'
 
+const UNSTORABLE = /[\0\p{Cs}]/u
+
 /** Notes what is wrong with a field; gives undefined, as what the field is. */
 type Refuse = (path: string, message: string, code?: string) => undefined
 
@@ -118,7 +120,10 @@ function decodeAlarmAttributes(value: unknown, refuse: Refuse): Attributes | nul
 /** A number and the text of it are one key: firmware writes either. */
 function eventKeyOf(attributes: Attributes | null): string {
   const key = attributes?.eventKey
-  return typeof key === 'string' || typeof key === 'number' ? String(key) : ''
+  if (typeof key === 'number') return String(key)
+  if (typeof key !== 'string') return ''
+  // Databases cut texts at a zero or change halves of surrogate pairs, and would not find the key again; escaped they keep it.
+  return UNSTORABLE.test(key) ? JSON.stringify(key) : key
 }
 
 /** The first field that has a code of its own in the catalogue gives it to the whole. */
