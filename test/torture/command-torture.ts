@@ -75,11 +75,14 @@ export async function tortureCommands(options: CommandTortureOptions): Promise<C
     options.dist,
   )
   await server.start()
+  const units: CommandedUnit[] = []
+  let users: CommandingUsers | undefined
   try {
-    const units = await enrol(server.api, options, random)
+    units.push(...(await enrol(server.api, options, random)))
     const runs = units.map((unit) => unit.run(server.url))
-    const users = new CommandingUsers(server.api, await server.api.login('admin', ADMIN_PASSWORD), units, random)
+    users = new CommandingUsers(server.api, await server.api.login('admin', ADMIN_PASSWORD), units, random)
     const sending = users.run()
+    sending.catch(() => undefined) // told where it is awaited
     const disconnects = () => units.reduce((sum, unit) => sum + unit.disconnects, 0)
     for (let kill = 1; kill <= options.kills; kill++) {
       const share = (options.disconnects * kill) / (options.kills + 1)
@@ -98,6 +101,9 @@ export async function tortureCommands(options: CommandTortureOptions): Promise<C
     await Promise.all(runs)
     return judge(items, units, users.answered, options.kills, disconnects())
   } finally {
+    // Also when the server does not come back: nobody may go on knocking for ever.
+    users?.finish()
+    for (const unit of units) unit.finish()
     await server.kill()
   }
 }
