@@ -4,6 +4,8 @@ import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { tortureCommands } from './command-torture.js'
 import { tortureByKills } from './kill-torture.js'
+import { tortureTus } from './tus-torture.js'
+import { tortureUploads } from './upload-torture.js'
 
 const count = (text: string) => {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('must be a whole number, 1 or more')
@@ -12,15 +14,30 @@ const count = (text: string) => {
 
 const options = new Command('torture')
   .description(
-    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for commands to units whose links are cut',
+    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for commands to units whose links are cut, and for uploads',
   )
   .option('--kills <n>', 'how often', count, 100)
   .option('--units <n>', 'units that send meanwhile', count, 40)
   .option('--command-disconnects <n>', 'how often the links of units that get commands are cut', count, 1000)
   .option('--command-kills <n>', 'how often the server is killed meanwhile', count, 20)
+  .option('--tus-cuts <n>', 'how often the connections of resumable uploads are cut', count, 100)
+  .option(
+    '--tus-kills <n>',
+    'how often the server is killed meanwhile, and again under uploads in one request',
+    count,
+    20,
+  )
   .option('--seed <n>', 'makes the moments of a run repeat', count, Date.now() % 1_000_000)
   .parse()
-  .opts<{ kills: number; units: number; seed: number; commandDisconnects: number; commandKills: number }>()
+  .opts<{
+    kills: number
+    units: number
+    seed: number
+    commandDisconnects: number
+    commandKills: number
+    tusCuts: number
+    tusKills: number
+  }>()
 
 const dataDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-torture-'))
 process.stdout.write(`seed ${options.seed}, data in ${dataDirectory}\n`)
@@ -43,8 +60,31 @@ const commands = await tortureCommands({
     process.stdout.write(`kill ${kill} of ${options.commandKills}, ${sent} commands sent so far\n`),
 })
 process.stdout.write(`${JSON.stringify(commands)}\n`)
+const tusDirectory = path.join(dataDirectory, 'tus')
+mkdirSync(tusDirectory)
+const tus = await tortureTus({
+  dataDirectory: tusDirectory,
+  cuts: options.tusCuts,
+  kills: options.tusKills,
+  bytes: 8_000_000,
+  seed: options.seed,
+  onBreak: (done, kind) =>
+    process.stdout.write(`${kind} ${done} of ${options.tusCuts + options.tusKills} under resumable uploads\n`),
+})
+process.stdout.write(`${JSON.stringify(tus)}\n`)
+const uploadDirectory = path.join(dataDirectory, 'uploads')
+mkdirSync(uploadDirectory)
+const uploads = await tortureUploads({
+  dataDirectory: uploadDirectory,
+  kills: options.tusKills,
+  units: 8,
+  seed: options.seed,
+})
+process.stdout.write(`${JSON.stringify(uploads)}\n`)
+const isVideoLost = tus.damaged + tus.surplus + tus.litter + uploads.lost + uploads.broken > 0
 const { lost, unfinished, notOnce, invented, inconsistent } = commands
-if (result.lost + result.doubled + result.invented > 0 || lost + unfinished + notOnce + invented + inconsistent > 0) {
+const isCommandWrong = lost + unfinished + notOnce + invented + inconsistent > 0
+if (result.lost + result.doubled + result.invented > 0 || isCommandWrong || isVideoLost) {
   process.stdout.write('FAILED: the data directory is kept\n')
   process.exitCode = 1
 } else rmSync(dataDirectory, { recursive: true, force: true })
