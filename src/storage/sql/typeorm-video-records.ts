@@ -3,6 +3,8 @@ import type { DeviceId } from '../../model/device-id.js'
 import type { Video } from '../../model/video.js'
 import { VideoEntity, type VideoRow } from './entities/video-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
+import { runSql } from './sql-rows.js'
+import { legsOf } from './video-legs.js'
 import { type HeldName, type MediaOutcome, type NewVideo, type VideoQuery, VideoRecords } from './video-records.js'
 import { toNewVideo, toReservedRow, toVideos } from './video-rows.js'
 
@@ -66,6 +68,8 @@ export class TypeormVideoRecords extends VideoRecords {
   async list(query: VideoQuery): Promise<Video[]> {
     const { deviceIds, fileNames, statuses, alarmIds, fromMs, toMs, after, limit } = query
     if ([deviceIds, fileNames, statuses, alarmIds].some((values) => values?.length === 0)) return []
+    const legs = legsOf(query)
+    if (legs) return this.listByIds((await runSql<{ id: string }>(this.dataSource, legs)).map(({ id }) => id))
     const rows = this.rows()
       .where(IS_SHOWN)
       .orderBy('video.listedAtMs', 'DESC')
@@ -186,6 +190,14 @@ export class TypeormVideoRecords extends VideoRecords {
       .addOrderBy('video.id')
       .limit(limit)
       .getMany()
+  }
+
+  /** In the order of the ids; those that were hidden meanwhile are left out. */
+  private async listByIds(ids: readonly string[]): Promise<Video[]> {
+    if (ids.length === 0) return []
+    const rows = await this.rows().where(`video.id IN (:...ids) AND ${IS_SHOWN}`, { ids }).getMany()
+    const places = new Map(ids.map((id, place) => [id, place]))
+    return this.toVideos(rows.sort((a, b) => Number(places.get(a.id)) - Number(places.get(b.id))))
   }
 
   private async toVideo(row: VideoRow | null): Promise<Video | undefined> {

@@ -79,6 +79,23 @@ describe('query plans of videos on SQLite', () => {
     expect(await planOf(() => videos.list({ limit: 50, ...query }))).toEqual([`SEARCH video USING INDEX ${step}`])
   })
 
+  it.each([
+    ['devices', { deviceIds: ['d', 'e'] }, 'videos_by_device (device_id=? AND listed_at>?)'],
+    ['names', { fileNames: ['f', 'g'] }, 'videos_by_file_name (file_name=? AND listed_at>?)'],
+    ['statuses', { statuses: ['processing', 'failed'] }, 'videos_by_status (status=? AND listed_at>?)'],
+    [
+      'statuses, page',
+      { statuses: ['ready', 'failed'], after: AFTER },
+      'videos_by_status (status=? AND listed_at>? AND listed_at<?)',
+    ],
+  ] as const)('of several %s reads each by an index in order', async (_name, query, step) => {
+    const plan = await planOf(() => videos.list({ limit: 50, ...query }))
+
+    expect(plan?.filter((line) => line.includes('videos'))).toEqual(
+      Array.from({ length: 2 }, () => expect.stringContaining(step)),
+    )
+  })
+
   it('of an alarm is read from the names of its files', async () => {
     expect(await planOf(() => videos.list({ limit: 50, alarmIds: ['a'] }))).toEqual([
       'SEARCH video USING INDEX sqlite_autoindex_videos_1 (id=?)',

@@ -1,6 +1,6 @@
 import type { AlarmReport } from '../../model/alarm.js'
 import type { AlarmRecords } from './alarm-records.js'
-import { MOST_ALARM_IDS, type NewVideo, type VideoRecords } from './video-records.js'
+import { MOST_ALARM_IDS, type NewVideo, type VideoQuery, type VideoRecords } from './video-records.js'
 
 export interface OpenedVideoRecords {
   readonly records: VideoRecords
@@ -322,6 +322,46 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
         }
 
         expect(pages).toEqual(['d', 'c', 'b', 'a'])
+      })
+
+      it.each([
+        ['devices', { deviceIds: ['truck-1', 'truck-2', 'truck-3'] }],
+        ['names', { fileNames: ['x.mp4', 'y.mp4', 'z.mp4', 'more.mp4'] }],
+        ['statuses', { statuses: ['processing', 'ready'] as const }],
+        ['devices and statuses', { deviceIds: ['truck-1', 'truck-2'], statuses: ['ready', 'failed'] as const }],
+        ['names and a time', { fileNames: ['x.mp4', 'more.mp4'], fromMs: T - 3 * HOUR, toMs: T + 5 }],
+      ])('goes on within several %s', async (_, query: Partial<VideoQuery>) => {
+        for (let i = 0; i < 12; i++) {
+          const deviceId = `truck-${1 + (i % 4)}`
+          await shown(`more-${i}`, { deviceId, fileName: i < 4 ? 'more.mp4' : `m${i}` }, T + (i % 3))
+          if (i % 2 === 0) await records.setOutcome(`more-${i}`, { status: 'ready', failureReason: null })
+        }
+        const { deviceIds, fileNames, statuses, fromMs, toMs } = query
+        const expected = (await records.list({ limit: 100 })).filter((video) => {
+          const atMs = video.recordedAtMs ?? video.uploadedAtMs
+          const isIn = deviceIds?.includes(video.deviceId) ?? fileNames?.includes(video.fileName) ?? true
+          const isInTime = atMs >= (fromMs ?? atMs) && atMs < (toMs ?? atMs + 1)
+          return isIn && isInTime && (statuses?.includes(video.status) ?? true)
+        })
+        const pages: string[] = []
+        for (let after: VideoQuery['after']; ; ) {
+          const page = await records.list({ ...query, limit: 2, after })
+          pages.push(...page.map(({ id }) => id))
+          const last = page.at(-1)
+          if (!last) break
+          after = { atMs: last.recordedAtMs ?? last.uploadedAtMs, id: last.id }
+        }
+
+        expect(pages).toEqual(expected.map(({ id }) => id))
+        expect(await listed(query)).toEqual(pages)
+        expect(pages.length).toBeGreaterThan(4)
+      })
+
+      it('takes any number of values', async () => {
+        const deviceIds = ['truck-2', ...Array.from({ length: 400 }, (_, i) => `nobody-${i}`)]
+
+        expect(await listed({ deviceIds })).toEqual(['c', 'b'])
+        expect(await listed({ deviceIds: deviceIds.slice(0, 200) })).toEqual(['c', 'b'])
       })
 
       it('goes on within a filter', async () => {
