@@ -25,7 +25,7 @@ async function addUser(username: string, role: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  running = await startApp()
+  running = await startApp({ DEVICE_ENROLMENT: 'open' })
   stored = new StoredVideos(running)
   operator = await addUser('olga', 'operator')
   viewer = await addUser('vera', 'viewer')
@@ -293,6 +293,28 @@ describe('DELETE /videos/{id}', () => {
   })
 })
 
+describe('a video that an alarm names', () => {
+  const filesOf = async (alarmId: unknown) =>
+    (await running.api.get<{ files: unknown }>(`/api/v1/alarms/${alarmId}`, running.admin)).body.files
+
+  it('is found by the alarm, and parted from it when it is removed', async () => {
+    const deviceId = testImei(41)
+    const device = await running.api.loginDevice(deviceId)
+    const alarm = { type: 'CRASH', time: new Date(NOON_MS).toISOString(), files: ['named.mp4'] }
+    const { id: alarmId } = (await running.api.post('/api/v1/alarms', alarm, device)).body
+    const video = await stored.add({ deviceId, fileName: 'named.mp4' })
+    stored.events.tell(video, 'shown')
+    await waitFor(async () => JSON.stringify(await filesOf(alarmId)).includes(video.id))
+    expect(await list(`alarmId=nothing,${alarmId}&deviceId=${deviceId}`)).toMatchObject([
+      { id: video.id, alarmIds: [alarmId] },
+    ])
+    expect(await filesOf(alarmId)).toEqual([{ fileName: 'named.mp4', videoId: video.id }])
+    expect((await call('DELETE', `/${video.id}`)).status).toBe(204)
+    await waitFor(async () => JSON.stringify(await filesOf(alarmId)).includes('"videoId":null'))
+    expect(await list(`alarmId=${alarmId}`)).toEqual([])
+  })
+})
+
 describe('VIDEO_RETENTION_DAYS', () => {
   const OLD_MS = Date.UTC(2020, 0, 1)
 
@@ -333,9 +355,9 @@ describe('VIDEO_RETENTION_DAYS', () => {
   })
 })
 
-async function waitFor(isTrue: () => boolean): Promise<void> {
+async function waitFor(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 5000
-  while (!isTrue()) {
+  while (!(await isTrue())) {
     if (Date.now() > deadline) throw new Error('it did not come about')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
+import { testImei } from '../support/api.js'
 import { type RunningApp, startApp } from '../support/app.js'
 import {
   BROWSER_TEST_MS,
@@ -9,16 +11,18 @@ import {
   troublesOf,
 } from '../support/browser.js'
 import { makeClip } from '../support/clips.js'
-import { StoredVideos, VIDEOS } from '../support/stored-videos.js'
+import { VIDEOS } from '../support/stored-videos.js'
 import { removeTemporaryDirectories } from '../support/temporary-directory.js'
 
 const PART_SECONDS = 6
 const SECONDS = 24
+const READY_WITHIN_MS = 60_000
 const PLAYER = 'video'
 
 interface Links {
   readonly content: string
   readonly thumbnail: string
+  readonly screenshots: string[]
 }
 
 /** What a page's `<video>` element says of itself. */
@@ -35,13 +39,15 @@ jest.setTimeout(BROWSER_TEST_MS)
 browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}`, () => {
   const site = new OtherSite()
   let running: RunningApp
+  let device: string
   let browser: Browser
   let page: Page
   let troubles: string[]
 
   beforeAll(async () => {
     await site.listen()
-    running = await startApp({ CORS_ORIGINS: site.origin, DEVICE_ENROLMENT: 'open' })
+    running = await startApp({ CORS_ORIGINS: site.origin, DEVICE_ENROLMENT: 'open', MEDIA_WORKERS: '1' })
+    device = await running.api.loginDevice(testImei(1))
     browser = await launchBrowser()
   })
   beforeEach(async () => {
@@ -56,14 +62,35 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
     removeTemporaryDirectories()
   })
 
-  const upload = async (fileName: string, content: Buffer, contentType: 'video/mp4' | 'video/webm'): Promise<Links> => {
-    const { id } = await new StoredVideos(running).add({ fileName, content, contentType })
-    const { body } = await running.api.post<Links & Record<string, unknown>>(
+  /** As a unit does, and then waits until the pictures are made. */
+  const upload = async (fileName: string, content: Buffer): Promise<Links> => {
+    const response = await fetch(`${running.url}${VIDEOS}/${fileName}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${device}` },
+      body: new Uint8Array(content),
+    })
+    const { id } = (await response.json()) as { id: string }
+    expect([response.status, await readyStatusOf(id)]).toEqual([201, 'ready'])
+    const { body } = await running.api.post<{ content: string; thumbnail: string; screenshots: string[] }>(
       `${VIDEOS}/${id}/link`,
       undefined,
       running.admin,
     )
-    return { content: `${running.url}${body.content}`, thumbnail: `${running.url}${body.thumbnail}` }
+    const whole = (path: string) => `${running.url}${path}`
+    return {
+      content: whole(body.content),
+      thumbnail: whole(body.thumbnail),
+      screenshots: body.screenshots.map(whole),
+    }
+  }
+
+  const readyStatusOf = async (id: string): Promise<unknown> => {
+    const deadline = Date.now() + READY_WITHIN_MS
+    for (;;) {
+      const { body } = await running.api.get(`${VIDEOS}/${id}`, running.admin)
+      if (body.status !== 'processing' || Date.now() > deadline) return body.status
+      await sleep(200)
+    }
   }
 
   const state = (): Promise<PlayerState> =>
@@ -104,7 +131,7 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
       megabits: 1,
       hasIndexFirst,
     })
-    const links = await upload(`play-${hasIndexFirst}.${extension}`, clip, `video/${extension}`)
+    const links = await upload(`play-${hasIndexFirst}.${extension}`, clip)
     const ranges = watchRanges()
     await page.goto(site.put(`/${extension}-${hasIndexFirst}`, `<video src="${links.content}" autoplay muted></video>`))
     await canShow()
@@ -124,7 +151,7 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
 
   it('reads the far end of a long file without what lies between', async () => {
     const clip = makeClip({ extension: 'mp4', seconds: PART_SECONDS, repeats: 10, megabits: 8 })
-    const links = await upload('long.mp4', clip, 'video/mp4')
+    const links = await upload('long.mp4', clip)
     const ranges = watchRanges()
     await page.goto(site.put('/long', `<video src="${links.content}" preload="metadata"></video>`))
     await canShow()
@@ -135,8 +162,20 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
     expect(troubles).toEqual([])
   })
 
+  it('shows the pictures that were made of it', async () => {
+    const { thumbnail, screenshots } = await upload('pictures.mp4', makeClip({ extension: 'mp4', seconds: 4 }))
+    expect(screenshots).toHaveLength(3)
+    const pictures = [thumbnail, ...screenshots]
+    await page.goto(site.put('/pictures', pictures.map((url) => `<img src="${url}">`).join('')))
+    await page.waitForFunction('[...document.images].every((image) => image.complete)')
+    expect(await page.evaluate('[...document.images].map(({ naturalWidth: w, naturalHeight: h }) => [w, h])')).toEqual(
+      pictures.map(() => [320, 180]),
+    )
+    expect(troubles).toEqual([])
+  })
+
   it('shows it when the link itself is opened as a page', async () => {
-    const links = await upload('tab.webm', makeClip({ extension: 'webm', seconds: 2 }), 'video/webm')
+    const links = await upload('tab.webm', makeClip({ extension: 'webm', seconds: 2 }))
     await page.goto(links.content)
     await canShow()
     expect(await state()).toMatchObject({ width: 320, height: 180, error: null })
@@ -144,7 +183,7 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
   })
 
   it('lets a page of an allowed origin take pictures of it, and no other page', async () => {
-    const links = await upload('canvas.webm', makeClip({ extension: 'webm', seconds: 2 }), 'video/webm')
+    const links = await upload('canvas.webm', makeClip({ extension: 'webm', seconds: 3 }))
     const html = `<video src="${links.content}" crossorigin="anonymous" preload="auto"></video>`
     await page.goto(site.put('/canvas', html))
     await canShow()
