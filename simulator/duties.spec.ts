@@ -331,6 +331,23 @@ describe('alarms', () => {
     expect([...summary.tally.clipsFailed]).toEqual([['body_too_large', 4]])
   })
 
+  it('raises what waited for a clip when it is started again without ffmpeg, and says so to who asked for one', async () => {
+    const stateDirectory = newState()
+    server.duties.judgeUpload = () => ({ status: 503, code: 'overloaded' })
+    const fleet = await live({ alarmBurst: 8, clipShare: 1, stateDirectory })
+    await server.duties.send(UNIT, { id: 'v', type: 'REQUEST_VIDEO', params: CLIP })
+    await until(() => server.duties.uploads.length > 0 && server.events.length > 0)
+    const raised = server.duties.alarms.size
+    await fleet.stop()
+    await until(() => !server.duties.isOnline(UNIT))
+    await running[0]?.life
+    await live({ ffmpeg: undefined, stateDirectory })
+    await until(() => server.duties.alarms.size === 8)
+    await until(() => server.duties.results.length === 1)
+    expect(raised).toBeLessThan(8)
+    expect(server.duties.results).toEqual([{ id: 'v', status: 'failed', message: 'no_camera' }])
+  })
+
   it('leaves nothing behind when all is over', async () => {
     const stateDirectory = newState()
     await fleetOf({ alarmBurst: 4, clipShare: 1, stateDirectory }).run()

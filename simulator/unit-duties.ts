@@ -74,6 +74,7 @@ export class UnitDuties {
       if (rider !== undefined) parts.client.board(rider)
     }
     this.desk.resume()
+    if (this.uploader === undefined) this.giveUpClips()
   }
 
   /** Least time between two records that a SET_INTERVAL asked for; 0: none did. */
@@ -204,6 +205,15 @@ export class UnitDuties {
       handleChange: () => client.noteChange(),
       handleFailure: (error) => client.fail(error),
     })
+  }
+
+  /** An earlier life had a camera, and alarms that wait for its clips. */
+  private giveUpClips(): void {
+    for (let job = this.clips.take(); job !== undefined; job = this.clips.take()) {
+      count(this.parts.client.tally.clipsFailed, 'no_camera')
+      this.handleClipEnd(job, { failure: 'no_camera' })
+      this.clips.settle(job)
+    }
   }
 
   private restart(kind: RestartKind): void {

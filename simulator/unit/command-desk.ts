@@ -67,7 +67,7 @@ export class CommandDesk implements LinkRider {
     if (interval !== undefined) powers.setInterval?.(Number(interval.params.seconds))
     for (const { command, phase } of book.listUnfinished()) {
       if (phase === 'kept') this.obey(command, false)
-      else if (command.type === 'REQUEST_VIDEO') this.beginVideo(command)
+      else if (command.type === 'REQUEST_VIDEO') this.goOnWithVideo(command)
     }
   }
 
@@ -182,6 +182,12 @@ export class CommandDesk implements LinkRider {
     const channel = typeof params.channel === 'number' ? params.channel : undefined
     powers.requestVideo({ commandId: command.id, fromMs, toMs, channel })
     return undefined
+  }
+
+  /** This life may lack the camera that an earlier one had. */
+  private goOnWithVideo(command: UnitCommand): void {
+    const end = this.beginVideo(command)
+    if (end !== undefined) this.end(command.id, end)
   }
 
   private noteObeyed(command: UnitCommand): void {
