@@ -5,6 +5,7 @@ import type { DataSource } from 'typeorm'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import { SqliteQueryRunner } from './sqlite-query-runner.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
+import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
@@ -18,6 +19,7 @@ describe('query plans on SQLite', () => {
   let users: TypeormUserRecords
   let audit: TypeormAuditRecords
   let keys: TypeormIdempotencyRecords
+  let commands: TypeormCommandRecords
 
   beforeAll(async () => {
     directory = mkdtempSync(path.join(tmpdir(), 'milepost-plans-'))
@@ -26,6 +28,7 @@ describe('query plans on SQLite', () => {
     users = new TypeormUserRecords(dataSource)
     audit = new TypeormAuditRecords(dataSource)
     keys = new TypeormIdempotencyRecords(dataSource)
+    commands = new TypeormCommandRecords(dataSource)
   })
   afterAll(async () => {
     await dataSource.destroy()
@@ -154,6 +157,37 @@ describe('query plans on SQLite', () => {
       expect(await planOf(() => audit.removeOlderThan(T))).toEqual([
         'SEARCH entry USING COVERING INDEX audit_by_time (at<?)',
       ])
+    })
+  })
+
+  describe('commands', () => {
+    const before = { createdAtMs: T, id: 'x' }
+    const of = 'SEARCH command USING INDEX'
+
+    it.each([
+      ['all', {}, `${of} commands_by_device (device_id=?)`],
+      ['a page', { before }, `${of} commands_by_device (device_id=? AND created_at<?)`],
+      ['a state', { statuses: ['done'] }, `${of} commands_by_status (device_id=? AND status=?)`],
+      [
+        'a state, page',
+        { statuses: ['done'], before },
+        `${of} commands_by_status (device_id=? AND status=? AND created_at<?)`,
+      ],
+    ] as const)('of a device, %s, are read by an index in order', async (_name, query, step) => {
+      expect(await planOf(() => commands.list({ deviceId: 'd', limit: 50, ...query }))).toEqual([step])
+    })
+
+    it('are found by id, by whose turn it is, and by when they are due', async () => {
+      expect(await planOf(() => commands.find('c'))).toEqual([`${of} sqlite_autoindex_commands_1 (id=?)`])
+      expect(await planOf(() => commands.findNext('d'))).toEqual([`${of} commands_by_place (place=?)`])
+      expect(await planOf(() => commands.listDue(T, 500))).toEqual([`${of} commands_by_due (due_at<?)`])
+    })
+
+    it('that are open are counted without a look at those that have ended', async () => {
+      const [step] = await planOf(() => commands.countOpen())
+      expect(step).toBe('SEARCH command USING COVERING INDEX commands_by_due (due_at>?)')
+      const [devices] = await planOf(() => commands.listWaitingDevices())
+      expect(devices).toBe('SEARCH command USING COVERING INDEX commands_by_due (due_at>?)')
     })
   })
 

@@ -102,13 +102,13 @@ export class TypeormCommandRecords extends CommandRecords {
     const rows = await this.dataSource
       .createQueryBuilder(CommandEntity, 'command')
       .select('command.deviceId', 'deviceId')
-      .distinct()
       .where('command.dueAtMs > :ever AND command.status IN (:...statuses)', {
         ever: EVER,
         statuses: ['queued', 'sent'] satisfies CommandStatus[],
       })
       .getRawMany<{ deviceId: DeviceId }>()
-    return rows.map(({ deviceId }) => deviceId)
+    // Not DISTINCT: SQLite then goes through all commands in the order of devices, those of years that have ended too.
+    return [...new Set(rows.map(({ deviceId }) => deviceId))]
   }
 
   async countOpen(): Promise<Array<{ status: CommandStatus; count: number }>> {
