@@ -72,6 +72,7 @@ describe('npm run backup', () => {
     expect(output).toMatch(/^backed up: .+first, 5 files, \d+\.\d MiB, as of 20\d\d-.+Z\n$/)
     expect(code).toBe(0)
     expect(readdirSync(target).sort()).toEqual([
+      'blobs',
       'keys',
       'manifest.json',
       'milepost.sqlite',

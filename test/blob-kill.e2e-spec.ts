@@ -56,6 +56,7 @@ describe('objects when the process is killed', () => {
       if (said.length === lines) void sleep(delayMs).then(() => child.kill('SIGKILL'))
     }
     await ended
+    if (said.length === 0) throw new Error('the appender did not start')
     return said
   }
 
