@@ -270,6 +270,19 @@ describe('a tus upload that a crash left', () => {
     expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
   })
 
+  it('without its bytes is gone, and its name is free', async () => {
+    for (const length of [5000, 8000]) {
+      const { location } = await create(8001, 'bare.mp4')
+      await patch(location, 0, videoBytes(5000))
+      const id = location.split('/').pop() ?? ''
+      await get(BlobStore).abort((await get(UploadRecords).find(id))?.blobUploadId ?? '')
+      await get(UploadRecords).update(id, { length })
+      const answer = length === 5000 ? await head(location) : await patch(location, 5000, videoBytes(3000))
+      expect([answer.status, (await head(location)).status]).toEqual([404, 404])
+    }
+    expect(videoIdOf(await create(5000, 'bare.mp4', {}, videoBytes(5000)))).toMatch(/./)
+  })
+
   it('is dropped when nothing comes for it; a whole one becomes a video instead', async () => {
     const bytes = videoBytes(5000)
     const whole = await create(bytes.length + 1, 'kept.mp4')

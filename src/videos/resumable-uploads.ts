@@ -170,8 +170,10 @@ export class ResumableUploads {
       return await work()
     } catch (error) {
       const isFinal = error instanceof AppError && (error.code === 'file_exists' || error.code === 'unsupported_media')
-      if (isFinal) await this.remove(record)
-      throw error
+      // The blob store knows nothing of it: somebody made room by hand.
+      const isGone = error instanceof RangeError
+      if (isFinal || isGone) await this.remove(record)
+      throw isGone ? new AppError('not_found', 'The bytes of this upload are gone', { cause: error }) : error
     }
   }
 

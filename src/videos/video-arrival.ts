@@ -79,12 +79,22 @@ export class VideoArrival {
     const mine: NewVideo = { ...facts, id: randomUUID(), contentType: mediaType, reservedAtMs: Date.now() }
     for (let tries = 1; ; tries++) {
       const holder = await this.records.reserve(mine)
-      if (holder === undefined) return { video: await this.complete(mine), isNew: true }
+      if (holder === undefined) return { video: await this.completeOrRelease(mine), isNew: true }
       if (holder.video !== undefined) return { video: await this.compare(whole, holder.video), isNew: false }
       if (holder.reservation !== undefined) await this.mend(holder.reservation)
       else if (tries < TRIES) await sleep(TRY_AFTER_MS)
       else
         throw new AppError('overloaded', 'A file of this name is just being removed', { retryAfterMs: RETRY_AFTER_MS })
+    }
+  }
+
+  /** @throws RangeError the bytes are gone; the name is free then */
+  private async completeOrRelease(mine: NewVideo): Promise<Video> {
+    try {
+      return await this.complete(mine)
+    } catch (error) {
+      if (error instanceof RangeError) await this.records.release(mine.id)
+      throw error
     }
   }
 
