@@ -337,6 +337,19 @@ describe('VIDEO_RETENTION_DAYS', () => {
     expect(await stored.get(VideoRetention).removeOlderThan(OLD_MS)).toBe(0)
   })
 
+  it('leaves a video alone that somebody keeps while it is about to go', async () => {
+    const video = await stored.add({ deviceId: testImei(33), recordedAtMs: OLD_MS - DAY_MS })
+    const listOlderThan = stored.records.listOlderThan.bind(stored.records)
+    const spy = jest.spyOn(stored.records, 'listOlderThan').mockImplementation(async (atMs, limit) => {
+      const old = await listOlderThan(atMs, limit)
+      await call('PATCH', `/${video.id}`, { keep: true }, operator)
+      return old
+    })
+    expect(await stored.get(VideoRetention).removeOlderThan(OLD_MS)).toBe(0)
+    spy.mockRestore()
+    expect((await call('GET', `/${video.id}/content`)).status).toBe(200)
+  })
+
   it('goes through very many, and past those that cannot be removed', async () => {
     const deviceId = testImei(32)
     for (let index = 0; index < 120; index++) await stored.add({ deviceId, recordedAtMs: OLD_MS - DAY_MS + index })

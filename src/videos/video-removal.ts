@@ -9,6 +9,13 @@ const HOUR_MS = 3_600_000
 /** Removals that are finished in one go; more wait for the next. */
 const SWEEP_VIDEOS = 500
 
+export interface RemovalOptions {
+  /** Leaves a video alone that somebody keeps. */
+  readonly unlessKept?: boolean
+  /** Called once nobody sees it any more, unless somebody else is removing it already. */
+  readonly onHidden?: (video: Video) => Promise<void>
+}
+
 /**
  * Removes videos: the row is hidden, then the pictures and the file go, then the row. So nothing lists a video without its file, and
  * what a crash leaves half-way is known by its hidden row and finished at the next start, or within the hour.
@@ -38,13 +45,14 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
 
   /**
    * Removes the video, its file and its pictures. When this fails half-way the video is gone from all lists, and repeating it goes on.
-   * @param onHidden called once nobody sees it any more, unless somebody else is removing it already
-   * @returns the video as it was, or undefined when there is none
+   * @returns the video as it was, or undefined when there is none (that may be removed)
    */
-  remove(id: string, onHidden?: (video: Video) => Promise<void>): Promise<Video | undefined> {
+  remove(id: string, options: RemovalOptions = {}): Promise<Video | undefined> {
     const underWay = this.underWay.get(id)
-    if (underWay !== undefined) return underWay
-    const removal = this.run(id, onHidden).finally(() => this.underWay.delete(id))
+    // One that spared the video, since it is kept, does not speak for one that would not.
+    if (underWay !== undefined)
+      return underWay.then((video) => video ?? (options.unlessKept ? video : this.remove(id, options)))
+    const removal = this.run(id, options).finally(() => this.underWay.delete(id))
     this.underWay.set(id, removal)
     return removal
   }
@@ -65,8 +73,8 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  private async run(id: string, onHidden?: (video: Video) => Promise<void>): Promise<Video | undefined> {
-    const video = await this.records.hide(id)
+  private async run(id: string, { unlessKept, onHidden }: RemovalOptions): Promise<Video | undefined> {
+    const video = await this.records.hide(id, unlessKept)
     if (video === undefined) return undefined
     this.events.tell(video, 'removed')
     await onHidden?.(video)

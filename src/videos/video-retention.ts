@@ -28,7 +28,7 @@ export class VideoRetention {
       if (next.length === 0) break
       for (const { id } of next) {
         try {
-          if ((await this.removal.remove(id)) !== undefined) removed += 1
+          if ((await this.removal.remove(id, { unlessKept: true })) !== undefined) removed += 1
         } catch (error) {
           failures.set(id, error)
         }

@@ -59,10 +59,11 @@ export class VideosService {
 
   /** Removes the video, its file and its pictures. @throws AppError `not_found` */
   async delete(id: string, actor: Actor): Promise<void> {
-    const removed = await this.removal.remove(id, (video) => {
+    const onHidden = (video: Video) => {
       const detail = { ...nameOf(video), bytes: video.bytes, sha256: video.sha256 }
       return this.audit.record({ ...actor, action: 'video.delete', target: id, detail })
-    })
+    }
+    const removed = await this.removal.remove(id, { onHidden })
     if (removed === undefined) throw new AppError('not_found')
   }
 

@@ -93,8 +93,10 @@ export class TypeormVideoRecords extends VideoRecords {
     return this.find(id)
   }
 
-  async hide(id: string): Promise<Video | undefined> {
-    await this.update().set({ listedAtMs: null }).where('id = :id AND uploadedAtMs IS NOT NULL', { id }).execute()
+  async hide(id: string, unlessKept = false): Promise<Video | undefined> {
+    const hiding = this.update().set({ listedAtMs: null }).where('id = :id AND uploadedAtMs IS NOT NULL', { id })
+    if (unlessKept) hiding.andWhere('keep = :keep', { keep: false })
+    await hiding.execute()
     return this.toVideo(await this.rows().where(`video.id = :id AND ${IS_HIDDEN}`, { id }).getOne())
   }
 

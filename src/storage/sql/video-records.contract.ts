@@ -242,6 +242,16 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
         expect(await records.reserve(newVideo('w', { fileName: 'clip.mp4' }))).toBeUndefined()
       })
 
+      it('leaves alone what somebody keeps, if it is to', async () => {
+        await shown('v')
+        await records.setKeep('v', true)
+        expect(await records.hide('v', true)).toBeUndefined()
+        expect(await listed()).toEqual(['v'])
+        await records.setKeep('v', false)
+        expect((await records.hide('v', true))?.id).toBe('v')
+        expect(await listed()).toEqual([])
+      })
+
       it('that was left half-way is listed, oldest first', async () => {
         for (const [id, at] of [
           ['c', T + 2],

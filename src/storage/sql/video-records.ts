@@ -73,9 +73,10 @@ export abstract class VideoRecords {
   /**
    * First step of a removal: from now on nothing finds or lists the video, and its name stays taken until {@link remove}, so that
    * no new file of that name comes while the old one's objects go. Repeating it is safe.
+   * @param unlessKept leaves a video alone that somebody keeps, also if they did so this very moment
    * @returns the video as it was, or undefined when there is none, shown or hidden
    */
-  abstract hide(id: string): Promise<Video | undefined>
+  abstract hide(id: string, unlessKept?: boolean): Promise<Video | undefined>
   /** Hidden videos, oldest first: removals that are under way, or that a crash left half-way. */
   abstract listHidden(limit: number): Promise<Video[]>
   /** Last step: forgets a hidden video and gives its name free. A shown one is not touched. */
