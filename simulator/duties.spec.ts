@@ -48,7 +48,7 @@ function fleetOf(more: Partial<FleetOptions> = {}, obeyed: string[] = []): Fleet
     isLive: false,
     batch: 100,
     inFlight: 4,
-    ackTimeoutMs: 300,
+    ackTimeoutMs: 15_000,
     dropAcks: 0,
     disconnectEveryMs: 0,
     duplicate: false,
@@ -144,7 +144,7 @@ describe('commands over the socket', () => {
       setImmediate(() => server.cutAll())
       return 'take_in_silence'
     }
-    await live()
+    await live({ ackTimeoutMs: 300 })
     await server.duties.send(UNIT, { id: 'r', type: 'RESET' })
     await until(() => server.duties.results.length === 4)
     await sleep(400)
@@ -163,7 +163,7 @@ describe('commands over the socket', () => {
 
   it('executes each command once while links drop at every point and everything is sent again', async () => {
     const obeyed: string[] = []
-    await live({ resetMs: 20, dropAcks: 0.3 }, obeyed)
+    await live({ resetMs: 20, dropAcks: 0.3, ackTimeoutMs: 300 }, obeyed)
     let step = 0
     server.duties.judgeResult = () => (++step % 2 === 0 ? 'take' : 'take_in_silence')
     const types = ['CUSTOM', 'RESET', 'SET_INTERVAL', 'REQUEST_VIDEO', 'SET_SERVER']
@@ -291,7 +291,7 @@ describe('alarms', () => {
       if (events % 7 === 0) return { answer: { error: { code: 'overloaded', message: '', retryAfterMs: 20 } } }
       return events % 5 === 0 ? 'silence' : events % 4 === 0 ? 'take_in_silence' : 'take'
     }
-    const quiet = fleetOf({ alarmsPerHour: 150, stateDirectory: newState() })
+    const quiet = fleetOf({ alarmsPerHour: 150, ackTimeoutMs: 300, stateDirectory: newState() })
     const summary = await quiet.run()
     expect(summary).toMatchObject({ isSettled: true, pendingDuties: 0 })
     expect(server.duties.alarms.size).toBe(summary.tally.alarms)
@@ -334,7 +334,7 @@ describe('alarms', () => {
   it('raises what waited for a clip when it is started again without ffmpeg, and says so to who asked for one', async () => {
     const stateDirectory = newState()
     server.duties.judgeUpload = () => ({ status: 503, code: 'overloaded' })
-    const fleet = await live({ alarmBurst: 8, clipShare: 1, stateDirectory })
+    const fleet = await live({ alarmBurst: 30, clipShare: 1, stateDirectory })
     await server.duties.send(UNIT, { id: 'v', type: 'REQUEST_VIDEO', params: CLIP })
     await until(() => server.duties.uploads.length > 0 && server.events.length > 0)
     const raised = server.duties.alarms.size
@@ -342,9 +342,9 @@ describe('alarms', () => {
     await until(() => !server.duties.isOnline(UNIT))
     await running[0]?.life
     await live({ ffmpeg: undefined, stateDirectory })
-    await until(() => server.duties.alarms.size === 8)
+    await until(() => server.duties.alarms.size === 30)
     await until(() => server.duties.results.length === 1)
-    expect(raised).toBeLessThan(8)
+    expect(raised).toBeLessThan(30)
     expect(server.duties.results).toEqual([{ id: 'v', status: 'failed', message: 'no_camera' }])
   })
 
