@@ -41,7 +41,11 @@ describe('cells of the grid', () => {
         expect(ranges.length).toBeGreaterThan(0)
         expect(ranges.length).toBeLessThanOrEqual(12)
         for (const { first, last } of ranges) expect(first).toBeLessThanOrEqual(last)
+        const starts = ranges.slice(1).map(({ first }) => first)
+        for (const [index, first] of starts.entries()) expect(first).toBeGreaterThan((ranges[index]?.last ?? 0) + 1)
       }),
+      // A box that goes around nearly the whole earth: its two sides share cells.
+      { examples: [[{ minLatitude: 0, maxLatitude: 2, minLongitude: 1, maxLongitude: 0.5 }]] },
     )
   })
 

@@ -26,14 +26,15 @@ export function cellOf(latitude: number, longitude: number): number {
   return numberOf(x, y)
 }
 
-/** Ranges of cells that hold all points of the box, and more. */
+/** Ranges of cells that hold all points of the box, and more; no cell is in two of them. */
 export function cellRangesOf(box: BoundingBox): CellRange[] {
   const { minLongitude, maxLongitude } = box
   if (minLongitude <= maxLongitude) return coverOf(box, MAX_RANGES)
-  return [
+  // Where the two sides nearly meet, their covers overlap.
+  return joinedRanges([
     ...coverOf({ ...box, maxLongitude: 180 }, MAX_RANGES / 2),
     ...coverOf({ ...box, minLongitude: -180 }, MAX_RANGES / 2),
-  ]
+  ])
 }
 
 /** Takes the squares that are only partly in the box apart, the largest first, while there may be more of them. */
@@ -53,30 +54,31 @@ function coverOf(box: BoundingBox, most: number): CellRange[] {
   for (let level = 0; level < LEVELS && partly.length > 0; level++) {
     const quarters = partly.flatMap(quartersOf).filter((square) => !isApart(square))
     const insideNow = quarters.filter(isInside)
-    const ranges = joinedRanges([...whole, ...quarters])
+    const ranges = joinedRanges([...whole, ...quarters].map(rangeOf))
     if (ranges.length > most) break
     whole.push(...insideNow)
     partly = quarters.filter((square) => !isInside(square))
   }
-  return joinedRanges([...whole, ...partly])
+  return joinedRanges([...whole, ...partly].map(rangeOf))
 }
 
 function quartersOf({ x, y, level }: Square): Square[] {
   return [0, 1].flatMap((dy) => [0, 1].map((dx) => ({ x: x * 2 + dx, y: y * 2 + dy, level: level + 1 })))
 }
 
-function joinedRanges(squares: readonly Square[]): CellRange[] {
-  const ranges = squares.map(({ x, y, level }) => {
-    const size = 2 ** (LEVELS - level)
-    const first = numberOf(x * size, y * size)
-    return { first, last: first + size * size - 1 }
-  })
-  ranges.sort((a, b) => a.first - b.first)
+function rangeOf({ x, y, level }: Square): CellRange {
+  const size = 2 ** (LEVELS - level)
+  const first = numberOf(x * size, y * size)
+  return { first, last: first + size * size - 1 }
+}
+
+/** In order; ranges that touch or overlap become one. */
+function joinedRanges(ranges: readonly CellRange[]): CellRange[] {
   const joined: CellRange[] = []
-  for (const range of ranges) {
+  for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
     const before = joined.at(-1)
-    if (before && before.last + 1 === range.first) joined[joined.length - 1] = { ...before, last: range.last }
-    else joined.push(range)
+    if (before === undefined || before.last + 1 < range.first) joined.push(range)
+    else joined[joined.length - 1] = { first: before.first, last: Math.max(before.last, range.last) }
   }
   return joined
 }
