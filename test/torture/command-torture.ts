@@ -152,14 +152,11 @@ class CommandingUsers {
   /** Whether a request that the server was killed in was stored is not known: it is not asked again. */
   private async send({ imei }: CommandedUnit): Promise<void> {
     const type = this.random() < 0.5 ? 'RESET' : 'REBOOT'
-    try {
-      const answer: Answer<Item> = await this.api.post(`/api/v1/devices/${imei}/commands`, { type }, this.token)
-      if (answer.status === 202) this.answered.add(answer.body.id)
-      else throw new Error(answer.text)
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error // fetch: the connection was refused or cut
-      await sleep(50)
-    }
+    const asked: Promise<Answer<Item>> = this.api.post(`/api/v1/devices/${imei}/commands`, { type }, this.token)
+    const answer = await asked.catch(() => undefined) // the connection was refused or cut
+    if (answer === undefined) await sleep(50)
+    else if (answer.status === 202) this.answered.add(answer.body.id)
+    else throw new Error(answer.text)
   }
 
   /** All commands of all units, as soon as none is open, or as they are when the time is up. */
