@@ -314,8 +314,57 @@ describe('the dispatcher', () => {
   })
 })
 
+describe('the dispatcher, when the newest of several links ends', () => {
+  /** Links that do not replace each other. */
+  const add = (sessions: Sessions, carriesIds: boolean, isReady = true) => {
+    const link = new TestLink('d', carriesIds)
+    sessions.open(link, false)
+    if (isReady) sessions.ready(link)
+    return link
+  }
+
+  it('goes on with what was sent on the one before, at once', async () => {
+    const { sessions, wish, records } = await start()
+    const [older, newer] = [add(sessions, true), add(sessions, true)]
+    const command = await wish()
+    await quiet()
+    expect([idsOf(older), idsOf(newer)]).toEqual([[], [command.id]])
+    now += 7
+    sessions.closed(newer)
+    await quiet()
+    expect(idsOf(older)).toEqual([command.id])
+    expect(await stepsOf(records, command)).toEqual(['0 queued', '0 sent', '7 sent resent'])
+  })
+
+  it.each([true, false])('gives the one before what came while it was not joined (ids: %s)', async (carriesIds) => {
+    const { sessions, wish } = await start()
+    const older = add(sessions, carriesIds)
+    const newer = add(sessions, carriesIds, false)
+    const { id } = await wish()
+    await quiet()
+    expect(older.orders).toEqual([])
+    sessions.closed(newer)
+    await quiet()
+    expect([idsOf(older), newer.orders]).toEqual([[id], []])
+  })
+})
+
 describe('the dispatcher, when the store fails', () => {
   const broken = () => Promise.reject(new AppError('store_unavailable'))
+
+  it('asks a store that is away less and less often for what is to go out again', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connect(sessions)
+    await wish()
+    await quiet()
+    await pass(29_000)
+    const findNext = jest.spyOn(records, 'findNext').mockImplementation(broken)
+    await pass(32_000)
+    expect(findNext).toHaveBeenCalledTimes(6) // after 30, 31, 33, 37, 45, 61 s
+    findNext.mockRestore()
+    await pass(30_000)
+    expect(link.orders).toHaveLength(2)
+  })
 
   it('tries again until the command is out', async () => {
     const { sessions, wish, records, pass } = await start()

@@ -57,14 +57,21 @@ export class CommandDispatcher {
     this.changes.onChange((after, before) => this.handleChange(after, before))
     this.sessions.onLink((link) => this.handleLink(link))
     this.sessions.onLinkEnd((link, endedBy) => this.handleLinkEnd(link, endedBy))
-    for (const deviceId of await this.records.listWaitingDevices()) this.waiting.add(deviceId)
+    for (const deviceId of await this.records.listWaitingDevices()) {
+      this.waiting.add(deviceId)
+      // Its unit may have come while they were listed.
+      this.turns.ask(deviceId)
+    }
   }
 
   /** Sends again what is due, and tries again what failed; call it every second. */
   tick(): void {
     this.unfinished.tick()
     const now = this.now()
-    for (const [deviceId, { againAtMs }] of this.flights) if (againAtMs <= now) this.turns.ask(deviceId)
+    for (const [deviceId, { againAtMs }] of this.flights) {
+      // One that failed has its own pauses: a store that is away is not asked for every unit every second.
+      if (againAtMs <= now && !this.unfinished.has(turnOf(deviceId))) this.turns.ask(deviceId)
+    }
   }
 
   /** Nothing more goes out. */
@@ -90,11 +97,16 @@ export class CommandDispatcher {
     this.ready.delete(link)
     const { deviceId } = link
     const flight = this.flights.get(deviceId)
-    if (flight?.link !== link) return
-    this.flights.delete(deviceId)
-    if (link.carriesCommandIds) return
+    if (flight?.link === link) {
+      this.flights.delete(deviceId)
+      if (!link.carriesCommandIds) this.noteEnd(flight.commandId, deviceId, endedBy)
+    }
+    // An older link of the device may be the one to speak on from now on.
+    if (this.waiting.has(deviceId)) this.turns.ask(deviceId)
+  }
+
+  private noteEnd(commandId: string, deviceId: DeviceId, endedBy: LinkEnd): void {
     const endedAtMs = this.now()
-    const { commandId } = flight
     void this.unfinished.finish(`end ${commandId}`, async () => {
       await this.changes.apply(commandId, (command) => loseLink(command, endedBy, endedAtMs))
       this.turns.ask(deviceId)
@@ -103,7 +115,7 @@ export class CommandDispatcher {
 
   private takeTurn(deviceId: DeviceId): Promise<void> {
     const again = () => this.turns.ask(deviceId)
-    return this.unfinished.finish(`turn ${deviceId}`, () => this.serve(deviceId), again)
+    return this.unfinished.finish(turnOf(deviceId), () => this.serve(deviceId), again)
   }
 
   /** Does the next step for a device that can be spoken to, if there is one. */
@@ -172,4 +184,9 @@ export class CommandDispatcher {
       this.changes.apply(commandId, (command, nowMs) => answer(command, reply, resultTimeoutMs, nowMs)),
     )
   }
+}
+
+/** The name of the work. */
+function turnOf(deviceId: DeviceId): string {
+  return `turn ${deviceId}`
 }

@@ -65,6 +65,20 @@ describe('unfinished work', () => {
     work.stop()
   })
 
+  it('is known from its failure on until it is done', async () => {
+    const work = build()
+    const known: boolean[] = []
+    let isAway = true
+    await work.finish('a', async () => {
+      known.push(work.has('a'))
+      if (isAway) throw new Error('away')
+    })
+    known.push(work.has('a'), work.has('b'))
+    isAway = false
+    await triesWithin(work, 2, [])
+    expect([...known, work.has('a')]).toEqual([false, true, false, true, false])
+  })
+
   it('is told of once in ten seconds, however much fails', async () => {
     const work = build()
     for (let n = 0; n < 50; n++) await work.finish(`work ${n}`, () => Promise.reject(new Error('away')))

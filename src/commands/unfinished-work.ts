@@ -36,6 +36,11 @@ export class UnfinishedWork {
     }
   }
 
+  /** Whether it failed and has not been done since. */
+  has(name: string): boolean {
+    return this.failures.has(name)
+  }
+
   /** Begins again what has paused for long enough; call it every second. */
   tick(): void {
     for (const [name, failure] of [...this.failures]) {
