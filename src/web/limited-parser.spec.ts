@@ -55,9 +55,19 @@ describe('limitedParser', () => {
     expect(decode(text, Buffer.alloc(LIMIT + 1), '21["e",1]').data).toEqual(['e', 1])
   })
 
-  it('throws on an oversized packet that is no event', () => {
-    expect(() => decode(`3${'1'.repeat(LIMIT)}["x"]`)).toThrow('no event')
-    const answer = '61-9[{"_placeholder":true,"num":0}]'
-    expect(() => decode(answer, Buffer.alloc(LIMIT + 1))).toThrow('no event')
+  it('throws on an oversized packet that is neither an event nor an answer', () => {
+    expect(() => decode(`0{"token":"${'1'.repeat(LIMIT)}"}`)).toThrow('neither an event nor an answer')
+  })
+
+  it('takes the answer of a unit whatever its size, but not with attachments over the limit', () => {
+    const big = 'x'.repeat(LIMIT)
+    expect(decode(`39[{"status":"done","result":"${big}"}]`)).toEqual({
+      type: 3,
+      nsp: '/',
+      id: 9,
+      data: [{ status: 'done', result: big }],
+    })
+    const answer = '61-9[{"status":"done","result":{"_placeholder":true,"num":0}}]'
+    expect(decode(answer, Buffer.alloc(LIMIT + 1))).toMatchObject({ type: 3, id: 9, data: [TOO_LARGE] })
   })
 })

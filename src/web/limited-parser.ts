@@ -5,11 +5,14 @@ export const TOO_LARGE = Symbol('message too large')
 
 const EVENT_PREFIX = /^2(?:(\/[^,]*),)?(\d{1,15})?\["((?:[^"\\]|\\.){1,100})"/
 const PREFIX_LENGTH = 400
-const NO_EVENT = 'oversized packet that is no event'
+const NO_EVENT = 'oversized packet that is neither an event nor an answer'
+const ACK_PREFIX = String(parser.PacketType.ACK)
 
 /**
  * Encoder and decoder for the server's side of the plain socket.io protocol: what is on the wire does not change. An event larger
  * than the limit is not parsed; its handler gets {@link TOO_LARGE} instead of its arguments, so that it can answer the unit's ack.
+ * An answer of a unit is parsed up to what a message may have at all: nobody could tell the unit what is wrong with it, and a link
+ * that is cut for it would be cut again for the same answer on the next one. With larger attachments it is {@link TOO_LARGE}.
  * @param maxBytes largest event in bytes of UTF-8, and of all its binary attachments
  */
 export function limitedParser(maxBytes: number) {
@@ -29,15 +32,15 @@ export function limitedParser(maxBytes: number) {
         return
       }
       this.attachedBytes = 0
-      if (part.length <= maxBytes / 3 || Buffer.byteLength(part) <= maxBytes) super.add(chunk)
+      if (part.length <= maxBytes / 3 || part.startsWith(ACK_PREFIX) || Buffer.byteLength(part) <= maxBytes)
+        super.add(chunk)
       else this.emitReserved('decoded', tooLargePacket(part))
     }
 
     /** Before those who want the packet: listeners are called in the order of their coming. */
     private mark(packet: parser.Packet): void {
       if (this.attachedBytes <= maxBytes) return
-      if (packet.type !== parser.PacketType.EVENT) throw new Error(NO_EVENT)
-      packet.data = [packet.data[0], TOO_LARGE]
+      packet.data = packet.type === parser.PacketType.EVENT ? [packet.data[0], TOO_LARGE] : [TOO_LARGE]
     }
 
     /** What is over the limit is not held until the rest has come. */
