@@ -365,7 +365,7 @@ describe('a unit and its commands', () => {
     const { history, ...rest } = await get(id)
     const { history: before, ...same } = done
     expect([rest, history.slice(0, -1)]).toEqual([same, before])
-    expect(history.at(-1)).toMatchObject({ status: 'done', detail: 'late_result' })
+    expect(history.at(-1)).toMatchObject({ status: 'done', detail: 'late_failed' })
   })
 
   it('is answered {ok: true} after a cancellation too, which stays', async () => {
@@ -377,7 +377,7 @@ describe('a unit and its commands', () => {
     )
     expect((await cancel(id)).body.status).toBe('cancelled')
     expect(await ask(socket, 'command:result', { id, status: 'done' })).toEqual({ ok: true })
-    expect(stepsOf(await get(id))).toEqual(['queued', 'sent', 'cancelled', 'late_result'])
+    expect(stepsOf(await get(id))).toEqual(['queued', 'sent', 'cancelled', 'late_done'])
     const again = await cancel(id)
     expect([again.status, again.body.code]).toEqual([409, 'command_ended'])
   })

@@ -57,17 +57,21 @@ describe('the life of a command', () => {
     expect(life.answer(done, reply, RESULT_WITHIN, T + 31)).toBeUndefined()
   })
 
-  it('notes one result after the end, and changes nothing else', () => {
+  it('notes one result of each kind after the end, and changes nothing else', () => {
     const cancelled = must(life.cancel(sent(), null, T + 20))
     const noted = must(life.settle(cancelled, DONE, T + 30))
-    expect(stepsOf(noted).at(-1)).toEqual([30, 'cancelled', 'late_result'])
+    expect(stepsOf(noted).at(-1)).toEqual([30, 'cancelled', 'late_done'])
     expect({ ...noted, history: [] }).toEqual({ ...cancelled, history: [] })
     expect(life.settle(noted, DONE, T + 31)).toBeUndefined()
+    const both = must(life.settle(noted, { ...DONE, status: 'failed' }, T + 32))
+    expect(stepsOf(both).at(-1)).toEqual([32, 'cancelled', 'late_failed'])
+    for (const status of ['done', 'failed'] as const)
+      expect(life.settle(both, { ...DONE, status }, T + 33)).toBeUndefined()
     const done = must(life.settle(accepted(), DONE, T + 30))
     expect(stepsOf(must(life.settle(done, { ...DONE, status: 'failed' }, T + 31))).at(-1)).toEqual([
       31,
       'done',
-      'late_result',
+      'late_failed',
     ])
   })
 
@@ -172,9 +176,10 @@ describe('the life of a command', () => {
           if (before === undefined) throw new Error('no step before')
           expect(now.atMs).toBeGreaterThanOrEqual(before.atMs)
           expect(rank[now.status]).toBeGreaterThanOrEqual(rank[before.status])
-          if (hasEnded(before.status)) expect(now).toMatchObject({ status: before.status, detail: 'late_result' })
+          if (hasEnded(before.status))
+            expect(now).toMatchObject({ status: before.status, detail: expect.stringMatching(/^late_(done|failed)$/) })
         })
-        expect(history.length).toBeLessThan(8 + life.MAX_RESENDS_NOTED)
+        expect(history.length).toBeLessThan(9 + life.MAX_RESENDS_NOTED)
       }),
     )
   })

@@ -74,7 +74,10 @@ export function answer(
   return { ...step(command, 'accepted', null, nowMs), message, dueAtMs: nowMs + resultTimeoutMs }
 }
 
-/** The unit said how it ended. After the end that is noted once and changes nothing; the end itself said again is nothing new. */
+/**
+ * The unit said how it ended. After the end that is noted, as `late_done` or `late_failed` and each once, and changes nothing; the end
+ * itself said again is nothing new.
+ */
 export function settle(
   command: CommandRecord,
   { status, result, message }: Omit<CommandResult, 'id' | 'deviceId'>,
@@ -82,8 +85,9 @@ export function settle(
 ): CommandRecord | undefined {
   if (!hasEnded(command.status)) return { ...end(command, status, null, nowMs), result, message }
   const isTheEnd = command.status === status && command.message === message && isSame(command.result, result)
-  const isNoted = command.history.some(({ detail }) => detail === 'late_result')
-  return isTheEnd || isNoted ? undefined : step(command, command.status, 'late_result', nowMs)
+  const note = `late_${status}`
+  const isNoted = command.history.some(({ detail }) => detail === note)
+  return isTheEnd || isNoted ? undefined : step(command, command.status, note, nowMs)
 }
 
 /** Its time has come: it expires, or nobody waits for its reply or result any longer. */

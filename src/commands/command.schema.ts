@@ -136,7 +136,7 @@ export const commandOut = z
             .string()
             .nullable()
             .describe(
-              'resent, link_ended, link_restarted, no_reply, no_result, late_result, device_deleted; null: nothing to add',
+              'resent, link_ended, link_restarted, no_reply, no_result, late_done, late_failed, device_deleted; null: nothing to add',
             ),
         }),
       )

@@ -100,7 +100,7 @@ export class CommandsController {
     operationId: 'cancelCommand',
     summary: 'Cancel a command',
     description:
-      'As long as it has not ended. A command that was sent already may still be obeyed; what the unit then says is noted in `history` as `late_result`.',
+      'As long as it has not ended. A command that was sent already may still be obeyed; what the unit then says is noted in `history` as `late_done` or `late_failed`.',
   })
   @Answers(200, 'The cancelled command', commandOut)
   @Refuses('not_found', 'command_ended', 'disk_full')

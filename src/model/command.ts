@@ -28,7 +28,7 @@ export interface CommandStep {
   readonly atMs: number
   /** The state after the step; that of before it for something that was only noted. */
   readonly status: CommandStatus
-  /** Stable words such as `resent`, `no_result`, `late_result`; null: nothing to add. */
+  /** Stable words such as `resent`, `no_result`, `late_done`; null: nothing to add. */
   readonly detail: string | null
 }
 
