@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { BenchOptions } from './bench-options.js'
 import { runChild } from './child-process.js'
 import { runClosedLoop } from './closed-loop.js'
+import { exactly } from './expected-ack.js'
 import { compare, type Finding, rateFinding } from './finding.js'
 import { median } from './latencies.js'
 import { LoadedServer } from './loaded-server.js'
@@ -12,7 +13,7 @@ import { LoadedServer } from './loaded-server.js'
 const BATCH = 60
 const IN_FLIGHT = 2
 const LEAST_RATIO = 0.5
-const ALL_STORED = `[{"accepted":${BATCH},"duplicates":0,"rejected":[]}]`
+const ALL_STORED = exactly(`[{"accepted":${BATCH},"duplicates":0,"rejected":[]}]`)
 const BULK_INSERT = fileURLToPath(new URL('./bulk-insert.js', import.meta.url))
 
 /** Batches of 60 against a bare bulk insert of the same rows. */
@@ -23,7 +24,7 @@ export async function benchBatches(options: BenchOptions): Promise<Finding[]> {
     const next = (unit: number) => target.fleet.nextBatch(unit, BATCH)
     let rate = 0
     const microseconds = await target.cpuPerPosition(async () => {
-      const load = { inFlight: IN_FLIGHT, ...options, next, expected: ALL_STORED }
+      const load = { inFlight: IN_FLIGHT, event: 'location', ...options, next, isExpected: ALL_STORED }
       rate = (await runClosedLoop(target.clients, load)).eventsPerSecond * BATCH
     })
     cpu.push(microseconds)

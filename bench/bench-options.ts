@@ -6,6 +6,9 @@ export interface BenchOptions {
   readonly repeats: number
   readonly windowMs: number
   readonly warmUpMs: number
+  /** Bytes of a clip of the upload scenario, and how many are uploaded in one measurement. */
+  readonly clipBytes: number
+  readonly clips: number
   /** Where CPU profiles of the loaded server go; undefined: none are made, which costs nothing. */
   readonly profileDirectory: string | undefined
 }

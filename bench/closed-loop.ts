@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { IsExpected } from './expected-ack.js'
 import { Latencies } from './latencies.js'
 import type { LightClient } from './light-client.js'
 
@@ -7,10 +8,10 @@ export interface ClosedLoop {
   readonly inFlight: number
   readonly warmUpMs: number
   readonly windowMs: number
+  readonly event: string
   /** What the unit sends next, without the packet's head. */
   readonly next: (unit: number) => string
-  /** The body that every acknowledgement must have. */
-  readonly expected: string
+  readonly isExpected: IsExpected
 }
 
 export interface LoadResult {
@@ -25,7 +26,6 @@ const LAST_ACKS_WITHIN_MS = 15_000
  * @throws Error when an acknowledgement is not the expected one or does not come
  */
 export async function runClosedLoop(clients: readonly LightClient[], load: ClosedLoop): Promise<LoadResult> {
-  const expected = Buffer.from(load.expected)
   const latencies = new Latencies()
   let underWay = 0
   let acked = 0
@@ -35,7 +35,7 @@ export async function runClosedLoop(clients: readonly LightClient[], load: Close
   const send = (unit: number, client: LightClient, sentAt: Float64Array, id: number) => {
     sentAt[id] = performance.now()
     underWay += 1
-    client.send(`42${id}["location",${load.next(unit)}]`)
+    client.send(`42${id}["${load.event}",${load.next(unit)}]`)
   }
   clients.forEach((client, unit) => {
     const sentAt = new Float64Array(load.inFlight)
@@ -44,7 +44,7 @@ export async function runClosedLoop(clients: readonly LightClient[], load: Close
     }
     client.onAck = (id, frame, bodyAt) => {
       underWay -= 1
-      if (expected.compare(frame, bodyAt) !== 0) failure ??= frame.toString()
+      if (!load.isExpected(frame, bodyAt)) failure ??= frame.toString()
       if (isMeasuring) {
         acked += 1
         latencies.add(performance.now() - (sentAt[id] ?? Number.NaN))

@@ -1,4 +1,4 @@
-import { median } from './latencies.js'
+import { type Latencies, median } from './latencies.js'
 
 /** One line of the report. */
 export interface Finding {
@@ -31,15 +31,21 @@ export async function compare(
   measureFloor: () => Promise<number>,
   measure: () => Promise<number>,
 ): Promise<Comparison> {
-  await measureFloor()
-  await measure()
-  const rates: number[] = []
-  const floorRates: number[] = []
-  for (let n = 0; n < repeats; n++) {
-    floorRates.push(await measureFloor())
-    rates.push(await measure())
-  }
+  const [floorRates = [], rates = []] = await measureInTurn(repeats, [measureFloor, measure])
   return { rates, floorRates }
+}
+
+/** As {@link compare}, of any number. @returns what each one measured, in the order in which they were given */
+export async function measureInTurn<T>(
+  repeats: number,
+  measures: ReadonlyArray<() => Promise<T>>,
+): Promise<ReadonlyArray<readonly T[]>> {
+  for (const measure of measures) await measure()
+  const rounds = measures.map((): T[] => [])
+  for (let n = 0; n < repeats; n++) {
+    for (const [at, measure] of measures.entries()) rounds[at]?.push(await measure())
+  }
+  return rounds
 }
 
 /** A line about a rate and its floor, by their medians. */
@@ -60,6 +66,12 @@ export function rateFinding(
     isMet,
     details: { rates: rates.map(Math.round), floorRates: floorRates.map(Math.round), ...extra.details },
   }
+}
+
+/** The 50th, 95th and 99th percentile in milliseconds, each the median of the rounds'. */
+export function percentiles(rounds: readonly Latencies[]): string {
+  const found = rounds.map((latencies) => latencies.quantiles([0.5, 0.95, 0.99]))
+  return `${[0, 1, 2].map((at) => median(found.map((round) => round[at] ?? Number.NaN)).toFixed(1)).join(' / ')} ms`
 }
 
 /** A whole number with spaces between thousands. */

@@ -18,8 +18,10 @@ export type TakeAck = (id: number, frame: Buffer, bodyAt: number) => void
  */
 export class LightClient {
   onAck: TakeAck = () => undefined
-  /** Events of the server (`closing` among them) and disconnections, which no load expects. */
+  /** Disconnections, and events of the server (`closing` among them) unless somebody takes them: no load expects them. */
   onSurprise: (text: string) => void = () => undefined
+  /** Takes an event of the server, the whole packet. */
+  onEvent: (text: string) => void = (text) => this.onSurprise(text)
 
   private constructor(private readonly socket: WebSocket) {
     socket.on('message', (frame: Buffer) => this.take(frame))
@@ -61,7 +63,8 @@ export class LightClient {
     if (frame[0] === PING) this.send('3')
     else if (frame[0] !== MESSAGE) return
     else if (frame[1] === ACK) this.takeAck(frame)
-    else if (frame[1] === EVENT || frame[1] === DISCONNECT) this.onSurprise(frame.toString())
+    else if (frame[1] === EVENT) this.onEvent(frame.toString())
+    else if (frame[1] === DISCONNECT) this.onSurprise(frame.toString())
   }
 
   private takeAck(frame: Buffer): void {

@@ -23,11 +23,12 @@ export class LightHttpClient {
     })
   }
 
-  static async connect(url: string, path: string, token: string): Promise<LightHttpClient> {
+  /** @param headers that every request has besides its own, each with its line end */
+  static async connect(url: string, path: string, token: string, headers = ''): Promise<LightHttpClient> {
     const { hostname, port, host } = new URL(url)
     const socket = connect(Number(port), hostname)
     await once(socket, 'connect')
-    const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`
+    const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${headers}`
     return new LightHttpClient(socket, head)
   }
 

@@ -3,12 +3,15 @@ import { availableParallelism, loadavg } from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { benchAlarmList } from './alarm-list.js'
+import { benchAlarmsIn } from './alarms-in.js'
 import { benchBatches } from './batches.js'
 import type { BenchOptions } from './bench-options.js'
+import { benchCommands } from './commands.js'
 import { type Finding, tabulate } from './finding.js'
 import { benchHttp } from './http.js'
 import { benchIdleMemory } from './idle-memory.js'
 import { benchSingles } from './singles.js'
+import { benchUploads } from './uploads.js'
 
 const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Finding[]>>> = {
   singles: benchSingles,
@@ -16,6 +19,9 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Finding[
   memory: benchIdleMemory,
   http: benchHttp,
   'alarms-list': () => benchAlarmList(),
+  'alarms-in': benchAlarmsIn,
+  uploads: benchUploads,
+  commands: benchCommands,
 }
 
 interface CommandLine {
@@ -24,6 +30,8 @@ interface CommandLine {
   readonly repeats: number
   readonly seconds: number
   readonly warmUp: number
+  readonly clipMib: number
+  readonly clips: number
   readonly json: string
   readonly profile?: string
   readonly reportOnly?: true
@@ -45,6 +53,8 @@ const command = new Command('npm run bench --')
   .option('--repeats <n>', 'windows of each load; medians are reported', positive, 3)
   .option('--seconds <n>', 'length of a window', positive, 4)
   .option('--warm-up <n>', 'seconds of load before each window', positive, 1)
+  .option('--clip-mib <n>', 'size of a large clip of the uploads part', positive, 64)
+  .option('--clips <n>', 'large clips in one measurement of the uploads part', positive, 16)
   .option('--json <file>', 'where everything measured is written', 'bench/results/latest.json')
   .option(
     '--profile <directory>',
@@ -63,6 +73,8 @@ async function run(parts: readonly string[], line: CommandLine): Promise<void> {
     repeats: line.repeats,
     windowMs: line.seconds * 1000,
     warmUpMs: line.warmUp * 1000,
+    clipBytes: Math.round(line.clipMib * 1_048_576),
+    clips: line.clips,
     profileDirectory: line.profile,
   }
   const machine = { node: process.version, cores: availableParallelism(), loadBefore: loadavg()[0] }

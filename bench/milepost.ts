@@ -9,19 +9,29 @@ const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
 const ADMIN_PASSWORD = 'a password for measuring'
 const LOGINS_AT_ONCE = 50
 
+type Variables = Readonly<Record<string, string>>
+
 /** The built server in a process of its own on embedded stores in a directory of its own. */
 export class Milepost {
   private constructor(
     private readonly child: Child,
-    private readonly directory: string,
+    /** Where its data is. */
+    readonly directory: string,
   ) {}
 
-  /** @param profileDirectory where CPU profiles of its threads are written when it stops; undefined: none */
-  static async start(profileDirectory?: string): Promise<Milepost> {
-    return Milepost.startIn(mkdtempSync(path.join(tmpdir(), 'milepost-bench-')), profileDirectory)
+  /**
+   * @param profileDirectory where CPU profiles of its threads are written when it stops; undefined: none
+   * @param variables of its environment beside those that every load has
+   */
+  static async start(profileDirectory?: string, variables: Variables = {}): Promise<Milepost> {
+    return Milepost.startIn(mkdtempSync(path.join(tmpdir(), 'milepost-bench-')), profileDirectory, variables)
   }
 
-  private static async startIn(directory: string, profileDirectory?: string): Promise<Milepost> {
+  private static async startIn(
+    directory: string,
+    profileDirectory?: string,
+    variables: Variables = {},
+  ): Promise<Milepost> {
     const profiling = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
     const environment = {
       NODE_ENV: 'production',
@@ -34,6 +44,7 @@ export class Milepost {
       LOGIN_FAILURES_PER_MINUTE: '0',
       DISK_MIN_FREE: '0',
       LOG_LEVEL: 'warn',
+      ...variables,
     }
     return new Milepost(await startChild([...profiling, MAIN], environment), directory)
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { settled } from './closed-loop.js'
+import type { IsExpected } from './expected-ack.js'
 import { Latencies } from './latencies.js'
 import type { LightClient } from './light-client.js'
 
@@ -8,8 +9,9 @@ export interface OpenLoop {
   readonly eventsPerSecond: number
   readonly warmUpMs: number
   readonly windowMs: number
+  readonly event: string
   readonly next: (unit: number) => string
-  readonly expected: string
+  readonly isExpected: IsExpected
 }
 
 /** Events of one unit that may be under way; a server that falls so far behind has failed. */
@@ -21,7 +23,6 @@ const RING = 16_384
  * @throws Error when an acknowledgement is not the expected one or does not come
  */
 export async function runOpenLoop(clients: readonly LightClient[], load: OpenLoop): Promise<Latencies> {
-  const expected = Buffer.from(load.expected)
   const latencies = new Latencies()
   const perMs = load.eventsPerSecond / 1000
   const measured = { from: Math.floor(load.warmUpMs * perMs), to: Math.floor((load.warmUpMs + load.windowMs) * perMs) }
@@ -34,7 +35,7 @@ export async function runOpenLoop(clients: readonly LightClient[], load: OpenLoo
     }
     client.onAck = (id, frame, bodyAt) => {
       acked += 1
-      if (expected.compare(frame, bodyAt) !== 0) failure ??= frame.toString()
+      if (!load.isExpected(frame, bodyAt)) failure ??= frame.toString()
       const event = id * clients.length + unit
       if (event >= measured.from) latencies.add(performance.now() - startMs - event / perMs)
     }
@@ -44,7 +45,7 @@ export async function runOpenLoop(clients: readonly LightClient[], load: OpenLoo
     const due = Math.min(measured.to, Math.floor((performance.now() - startMs) * perMs))
     for (; sent < due; sent++) {
       const unit = sent % clients.length
-      clients[unit]?.send(`42${Math.floor(sent / clients.length)}["location",${load.next(unit)}]`)
+      clients[unit]?.send(`42${Math.floor(sent / clients.length)}["${load.event}",${load.next(unit)}]`)
     }
     if (sent - acked > RING * clients.length) throw new Error('the server cannot keep up with the rate')
     await sleep(1)

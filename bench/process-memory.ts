@@ -1,11 +1,29 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+const LOOK_EVERY_MS = 20
+
 /** Physical memory of a process in bytes. Linux only. */
 export function residentBytes(pid: number): number {
   const kiB = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   if (kiB === undefined) throw new Error(`process ${pid} is gone`)
   return Number(kiB) * 1024
+}
+
+/** Looks at the memory of a process all the time. */
+export class MemoryWatch {
+  peakBytes = 0
+  private readonly timer: NodeJS.Timeout
+
+  constructor(pid: number) {
+    this.timer = setInterval(() => {
+      this.peakBytes = Math.max(this.peakBytes, residentBytes(pid))
+    }, LOOK_EVERY_MS).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
 }
 
 /** CPU time of a process, all its threads, in seconds. Linux only. */

@@ -1,12 +1,14 @@
 import type { BenchOptions } from './bench-options.js'
 import { type ClosedLoop, type LoadResult, runClosedLoop } from './closed-loop.js'
+import { exactly } from './expected-ack.js'
 import { compare, count, type Finding, rateFinding } from './finding.js'
 import { median } from './latencies.js'
 import { LoadedEcho, LoadedServer } from './loaded-server.js'
 import { runOpenLoop } from './open-loop.js'
 
-const ONE_STORED = '[{"accepted":1,"duplicates":0,"rejected":[]}]'
-const NOTHING = '[]'
+const LOCATION = 'location'
+const ONE_STORED = exactly('[{"accepted":1,"duplicates":0,"rejected":[]}]')
+const NOTHING = exactly('[]')
 const LEAST_RATIO = 0.5
 const MOST_P99_MS = 100
 const MANY_IN_FLIGHT = 5
@@ -30,18 +32,18 @@ async function benchClosed(
   echo: LoadedEcho,
   inFlight: number,
 ): Promise<{ rate: number; finding: Finding }> {
-  const load: Omit<ClosedLoop, 'next' | 'expected'> = { inFlight, ...options }
+  const load: Omit<ClosedLoop, 'next' | 'isExpected'> = { inFlight, event: LOCATION, ...options }
   const results: LoadResult[] = []
   const cpu: number[] = []
   const measureFloor = async () => {
     const next = (unit: number) => echo.fleet.nextPosition(unit)
-    return (await runClosedLoop(echo.clients, { ...load, next, expected: NOTHING })).eventsPerSecond
+    return (await runClosedLoop(echo.clients, { ...load, next, isExpected: NOTHING })).eventsPerSecond
   }
   const measure = async () => {
     const next = (unit: number) => target.fleet.nextPosition(unit)
     let rate = 0
     const microseconds = await target.cpuPerPosition(async () => {
-      const result = await runClosedLoop(target.clients, { ...load, next, expected: ONE_STORED })
+      const result = await runClosedLoop(target.clients, { ...load, next, isExpected: ONE_STORED })
       results.push(result)
       rate = result.eventsPerSecond
     })
@@ -63,7 +65,8 @@ async function benchLatency(options: BenchOptions, target: LoadedServer, eventsP
   const next = (unit: number) => target.fleet.nextPosition(unit)
   const rounds: number[][] = []
   for (let n = 0; n < options.repeats; n++) {
-    const latencies = await runOpenLoop(target.clients, { eventsPerSecond, ...options, next, expected: ONE_STORED })
+    const load = { eventsPerSecond, event: LOCATION, ...options, next, isExpected: ONE_STORED }
+    const latencies = await runOpenLoop(target.clients, load)
     rounds.push(latencies.quantiles(QUANTILES))
   }
   const [p50 = 0, p95 = 0, p99 = 0] = QUANTILES.map((_, at) => median(rounds.map((round) => round[at] ?? Number.NaN)))
