@@ -116,4 +116,17 @@ describe('DeviceDirectory', () => {
     expect((await directory.reload('box-9'))?.generation).toBe('g2')
     expect(directory.peek('box-9')?.generation).toBe('g2')
   })
+
+  it('tells of a device that was changed or deleted, when it knows better itself', async () => {
+    await store('box-10', { generation: 'g1' })
+    const told: unknown[] = []
+    directory.onChange((deviceId) => told.push([deviceId, directory.peek(deviceId)?.generation]))
+    await directory.find('box-10')
+    directory.put(makeDevice({ deviceId: 'box-10', generation: 'g2' }))
+    directory.invalidate('box-10')
+    expect(told).toEqual([
+      ['box-10', 'g2'],
+      ['box-10', undefined],
+    ])
+  })
 })

@@ -27,11 +27,17 @@ export class DeviceDirectory {
   private readonly known = new LRUCache<DeviceId, DeviceIdentity>({ max: MAX_KNOWN })
   private readonly absentUntilMs = new LRUCache<DeviceId, number>({ max: MAX_ABSENT })
   private readonly loads = new Map<DeviceId, Load>()
+  private readonly changeListeners: Array<(deviceId: DeviceId) => void> = []
 
   constructor(
     private readonly records: DeviceRecords,
     private readonly now: () => number = Date.now,
   ) {}
+
+  /** Registers for devices whose facts may have changed: {@link find} knows them as they are now. Listeners must not throw or wait. */
+  onChange(listener: (deviceId: DeviceId) => void): void {
+    this.changeListeners.push(listener)
+  }
 
   /**
    * The device's facts, from memory where they are there.
@@ -64,6 +70,7 @@ export class DeviceDirectory {
   put(record: DeviceIdentity): void {
     this.overtake(record.deviceId)
     this.keep(record)
+    this.tell(record.deviceId)
   }
 
   /** A device was deleted, or changed in a way the caller does not know whole. */
@@ -71,6 +78,7 @@ export class DeviceDirectory {
     this.overtake(deviceId)
     this.known.delete(deviceId)
     this.absentUntilMs.delete(deviceId)
+    this.tell(deviceId)
   }
 
   private async fetch(deviceId: DeviceId, load: Load): Promise<DeviceIdentity | undefined> {
@@ -92,6 +100,10 @@ export class DeviceDirectory {
     this.absentUntilMs.delete(deviceId)
     this.known.set(deviceId, facts)
     return facts
+  }
+
+  private tell(deviceId: DeviceId): void {
+    for (const listener of this.changeListeners) listener(deviceId)
   }
 
   private overtake(deviceId: DeviceId): void {

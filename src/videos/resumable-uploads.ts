@@ -7,6 +7,7 @@ import { BlobStore } from '../storage/blobs/blob-store.js'
 import { type UploadRecord, UploadRecords } from '../storage/sql/upload-records.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
 import { KeyedLocks } from './keyed-locks.js'
+import { UploadAdmission } from './upload-admission.js'
 import type { UploadBody } from './upload-body.js'
 import { UploadFlow } from './upload-flow.js'
 import { UploadIntake } from './upload-intake.js'
@@ -51,6 +52,7 @@ export class ResumableUploads {
     private readonly videos: VideoRecords,
     private readonly blobs: BlobStore,
     private readonly arrival: VideoArrival,
+    private readonly admission: UploadAdmission,
   ) {
     this.expiryMs = config.UPLOAD_EXPIRY_HOURS * HOUR_MS
     this.perDevice = config.UPLOADS_PER_DEVICE
@@ -58,11 +60,12 @@ export class ResumableUploads {
 
   /**
    * @throws AppError what is known to be refused in the end: `body_too_large`, `unsupported_media` for no bytes, `file_exists`;
-   * `too_many_requests` the device has too many under way
+   * `too_many_requests` the device has too many under way; `token_invalid` it was shut out meanwhile
    */
   async create(upload: NewUpload): Promise<UploadRecord> {
     if (upload.length !== undefined) await this.checkLength(upload, upload.length)
     return this.creations.run(upload.deviceId, async () => {
+      const standing = await this.admission.admit(upload.deviceId)
       await this.makeRoom(upload)
       const now = Date.now()
       const record: UploadRecord = {
@@ -76,6 +79,11 @@ export class ResumableUploads {
         videoId: null,
       }
       await this.uploads.insert(record)
+      // Whoever erases the device shuts it out first, and then finds every upload that was stored before.
+      await this.admission.assertStands(upload.deviceId, standing).catch(async (error: unknown) => {
+        await this.remove(record)
+        throw error
+      })
       return record
     })
   }

@@ -38,7 +38,7 @@ export class SingleUploads {
   /**
    * Resolves when the video is shown, and on disk.
    * @throws AppError `unsupported_media` | `body_too_large` | `digest_mismatch` | `file_exists` | `disk_full` | `too_many_requests` |
-   * `overloaded` | `invalid_request` when the body ended early
+   * `overloaded` | `invalid_request` when the body ended early | `token_invalid` when the device was shut out meanwhile
    */
   async take(upload: SingleUpload, body: UploadBody): Promise<Arrived> {
     await this.refuseOther(upload)
@@ -54,21 +54,26 @@ export class SingleUploads {
     entry.blobUploadId = blobUploadId
     let whole: WholeUpload
     try {
-      whole = await this.receive(upload, entry.body, blobUploadId)
+      whole = await this.receive(upload, entry, blobUploadId)
     } catch (error) {
       await this.drop(blobUploadId)
       throw error
     }
-    return this.arrival.finish(whole)
+    try {
+      return await this.arrival.finish(whole, entry.standing)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'token_invalid') await this.drop(blobUploadId)
+      throw error
+    }
   }
 
-  private async receive(upload: SingleUpload, body: UploadBody, blobUploadId: BlobUploadId): Promise<WholeUpload> {
+  private async receive(upload: SingleUpload, entry: UploadUnderWay, blobUploadId: BlobUploadId): Promise<WholeUpload> {
     const { deviceId, fileName, recordedAtMs, way } = upload
     const sniffer = new MediaSniffer()
     const hash = createHash('sha256')
     const { flow, metrics } = this
     async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
-      for await (const chunk of flow.pass(body.bytes, deviceId, flow.maxBytes)) {
+      for await (const chunk of flow.pass(entry, flow.maxBytes)) {
         await sniffer.take(chunk)
         hash.update(chunk)
         metrics.uploadBytes.inc({ way }, chunk.length)

@@ -3,6 +3,7 @@ import { Metrics } from '../metrics/metrics.js'
 import { Sessions } from '../sessions/sessions.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { UploadFlow } from './upload-flow.js'
+import { UploadUnderWay } from './uploads-under-way.js'
 
 const DEVICE = '356938035643809'
 
@@ -18,9 +19,11 @@ describe('UploadFlow', () => {
   const sessions = new Sessions(new Metrics())
   const disk = new DiskGuard('.', 0, new Metrics())
   const flow = new UploadFlow(config, disk, sessions)
+  const uploadOf = (bytes: AsyncIterable<Buffer>) =>
+    new UploadUnderWay(DEVICE, 'put', { bytes, isCut: false, cut: () => undefined })
   const taken = async (bytes: AsyncIterable<Buffer>, left: number): Promise<number> => {
     let count = 0
-    for await (const chunk of flow.pass(bytes, DEVICE, left)) count += chunk.length
+    for await (const chunk of flow.pass(uploadOf(bytes), left)) count += chunk.length
     return count
   }
 
@@ -33,6 +36,20 @@ describe('UploadFlow', () => {
     await expect(taken(pieces(11), 1000)).rejects.toMatchObject({ code: 'body_too_large' })
     expect(() => flow.checkSize(1000)).not.toThrow()
     expect(() => flow.checkSize(1001)).toThrow(expect.objectContaining({ code: 'body_too_large' }))
+  })
+
+  it('stops at once when it is refused, although nothing comes', async () => {
+    async function* silent(): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(100)
+      await new Promise(() => undefined)
+    }
+    const upload = uploadOf(silent())
+    const passed = flow.pass(upload, 1000)
+    expect((await passed.next()).value?.length).toBe(100)
+    const next = passed.next()
+    upload.refuse(new Error('shut out'))
+    await expect(next).rejects.toThrow('shut out')
+    await expect(flow.pass(upload, 1000).next()).rejects.toThrow('shut out')
   })
 
   it('stops when the disk gets full on the way', async () => {

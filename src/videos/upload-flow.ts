@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
-import type { DeviceId } from '../model/device-id.js'
 import { Sessions } from '../sessions/sessions.js'
 import { DiskGuard } from '../storage/disk-guard.js'
+import type { UploadUnderWay } from './uploads-under-way.js'
 
 const LOOK_EVERY_MS = 1000
 
@@ -27,25 +27,21 @@ export class UploadFlow {
   }
 
   /**
-   * Hands bytes on until there are too many of them or the disk is full; the device counts as heard meanwhile.
+   * Hands an upload's bytes on until there are too many of them or the disk is full; its device counts as heard meanwhile.
    * @param leftBytes so many may still come
-   * @throws AppError `body_too_large` | `disk_full`
+   * @throws AppError `body_too_large` | `disk_full` | what the upload was refused with
    */
-  async *pass(
-    bytes: AsyncIterable<Uint8Array>,
-    deviceId: DeviceId,
-    leftBytes: number,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  async *pass(upload: UploadUnderWay, leftBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
     let left = leftBytes
     let lookAtMs = 0
-    for await (const chunk of bytes) {
+    for await (const chunk of upload.bytes()) {
       left -= chunk.length
       if (left < 0) throw new AppError('body_too_large', 'There are more bytes than the file may have')
       const now = performance.now()
       if (now >= lookAtMs) {
         lookAtMs = now + LOOK_EVERY_MS
         this.disk.assertWritable()
-        this.sessions.heardWithoutLink(deviceId, 'http')
+        this.sessions.heardWithoutLink(upload.deviceId, 'http')
       }
       yield chunk
     }

@@ -43,13 +43,13 @@ export class UploadIntake {
     const entry = new UploadUnderWay(record.deviceId, 'tus', body)
     entry.blobUploadId = record.blobUploadId
     const { after } = await this.underWay.run(entry, async () => {
-      const after = await settle({ ...record, ...(await this.receive(record, body)) })
+      const after = await settle({ ...record, ...(await this.receive(record, entry)) })
       return { after, outcome: after.videoId === null ? ('part' as const) : ('stored' as const) }
     })
     return after
   }
 
-  private async receive(record: UploadRecord, body: UploadBody): Promise<Seen> {
+  private async receive(record: UploadRecord, entry: UploadUnderWay): Promise<Seen> {
     const state = await UploadState.load(record.hashState)
     if (state === undefined) throw new AppError('offset_conflict', 'Ask for the offset')
     const checkpoints = new Checkpoints({ offset: record.offset, hashState: record.hashState })
@@ -58,7 +58,7 @@ export class UploadIntake {
     async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
       let offset = record.offset
       try {
-        for await (const chunk of flow.pass(body.bytes, record.deviceId, limit - record.offset)) {
+        for await (const chunk of flow.pass(entry, limit - record.offset)) {
           await state?.take(chunk)
           metrics.uploadBytes.inc({ way: 'tus' }, chunk.length)
           offset += chunk.length

@@ -4,6 +4,7 @@ import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { BlobUploadId } from '../storage/blobs/blob-store.js'
+import { type Standing, UploadAdmission } from './upload-admission.js'
 import type { UploadBody } from './upload-body.js'
 
 /** How an upload came in. */
@@ -18,15 +19,49 @@ const RETRY_AFTER_MS = 5000
 export class UploadUnderWay {
   /** Where its bytes go, once that is known. */
   blobUploadId: BlobUploadId | undefined
+  /** As what its device was let in, once that is known. */
+  standing: Standing | undefined
+  private refusal: { readonly error: unknown } | undefined
+  private endWait: ((error: unknown) => void) | undefined
 
   constructor(
     readonly deviceId: DeviceId,
     readonly way: UploadWay,
     readonly body: UploadBody,
   ) {}
+
+  /** Takes no more of it, whether bytes are coming or not. */
+  refuse(error: unknown): void {
+    this.refusal ??= { error }
+    this.endWait?.(error)
+  }
+
+  /** The body's bytes. @throws also what it was refused with, at once */
+  async *bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    const iterator = this.body.bytes[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        const next = await this.unlessRefused(iterator.next())
+        if (next.done) return
+        yield next.value
+      }
+    } finally {
+      // Not awaited: a client that sends nothing would keep this waiting as well.
+      Promise.resolve(iterator.return?.()).catch(() => undefined)
+    }
+  }
+
+  /** One place for who ends the wait: a race of promises would keep something for each piece as long as the upload lasts. */
+  private unlessRefused<T>(next: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.endWait = reject
+      if (this.refusal) reject(this.refusal.error)
+      next.then(resolve, reject)
+    })
+  }
 }
 
-/** The requests that bring bytes now: counted, limited for each device, and cut when the server stops. */
+/** The requests that bring bytes now: counted, limited for each device, refused when it is shut out, and cut when the server stops. */
 @Injectable()
 export class UploadsUnderWay {
   private readonly all = new Map<UploadUnderWay, Promise<unknown>>()
@@ -36,22 +71,25 @@ export class UploadsUnderWay {
   constructor(
     config: AppConfig,
     private readonly metrics: Metrics,
+    private readonly admission: UploadAdmission,
   ) {
     this.perDevice = config.UPLOADS_PER_DEVICE
+    admission.onDoubt((deviceId) => this.review(deviceId))
     metrics.watchOpenUploads(() => [...this.all.keys()].map(({ way }) => way))
   }
 
   /**
    * Runs one.
    * @param work answers with its outcome beside the result
-   * @throws AppError `too_many_requests` the device has too many already; `overloaded` the server is stopping
+   * @throws AppError `too_many_requests` the device has too many already; `overloaded` the server is stopping; `token_invalid` the
+   * device was shut out, also in the middle of it
    */
   async run<T extends { readonly outcome: UploadOutcome }>(
     upload: UploadUnderWay,
     work: (upload: UploadUnderWay) => Promise<T>,
   ): Promise<T> {
     this.admit(upload.deviceId)
-    const running = work(upload)
+    const running = this.begin(upload, work)
     this.all.set(upload, running)
     try {
       const result = await running
@@ -75,6 +113,22 @@ export class UploadsUnderWay {
     this.isStopping = true
     for (const { body } of this.all.keys()) body.cut()
     await Promise.allSettled(this.all.values())
+  }
+
+  private async begin<T>(upload: UploadUnderWay, work: (upload: UploadUnderWay) => Promise<T>): Promise<T> {
+    upload.standing = await this.admission.admit(upload.deviceId)
+    return work(upload)
+  }
+
+  /** Disabling a device ends what it is doing, as it ends its links. */
+  private review(deviceId: DeviceId): void {
+    for (const upload of this.all.keys()) {
+      if (upload.deviceId !== deviceId || upload.standing === undefined) continue
+      this.admission.assertStands(deviceId, upload.standing).catch((error: unknown) => {
+        // A store that is away says nothing of the device.
+        if (error instanceof AppError && error.code === 'token_invalid') upload.refuse(error)
+      })
+    }
   }
 
   private admit(deviceId: DeviceId): void {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common'
 import { ResumableUploads } from './resumable-uploads.js'
 import { SingleUploads } from './single-uploads.js'
+import { UploadAdmission } from './upload-admission.js'
 import { UploadFlow } from './upload-flow.js'
 import { UploadIntake } from './upload-intake.js'
 import { UploadSweeper } from './upload-sweeper.js'
@@ -11,7 +12,16 @@ import { VideosModule } from './videos.module.js'
 /** How files of units become videos, whichever way they come in. */
 @Module({
   imports: [VideosModule],
-  providers: [UploadFlow, UploadsUnderWay, VideoArrival, SingleUploads, UploadIntake, ResumableUploads, UploadSweeper],
+  providers: [
+    UploadAdmission,
+    UploadFlow,
+    UploadsUnderWay,
+    VideoArrival,
+    SingleUploads,
+    UploadIntake,
+    ResumableUploads,
+    UploadSweeper,
+  ],
   exports: [UploadFlow, UploadsUnderWay, SingleUploads, ResumableUploads, UploadSweeper],
 })
 export class UploadsModule {}

@@ -8,6 +8,7 @@ import { fileKeyOf } from '../model/video-keys.js'
 import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
 import { type NewVideo, VideoRecords } from '../storage/sql/video-records.js'
 import { KeyedLocks } from './keyed-locks.js'
+import { type Standing, UploadAdmission } from './upload-admission.js'
 import { VideoEvents } from './video-events.js'
 
 /** A removal of the file that had the name before is over within this, or the unit comes again. */
@@ -47,14 +48,18 @@ export class VideoArrival {
     private readonly records: VideoRecords,
     private readonly blobs: BlobStore,
     private readonly events: VideoEvents,
+    private readonly admission: UploadAdmission,
   ) {}
 
   /**
-   * Resolves when the video is shown, and on disk. The blob upload is used up, also when the file is refused.
-   * @throws AppError `file_exists` the device has other bytes under this name; `overloaded` the name is about to be free
+   * Resolves when the video is shown, and on disk. The blob upload is used up, also when the file is refused, but for `token_invalid`.
+   * @param standing as what the device was let in when the upload began, if that is known
+   * @throws AppError `file_exists` the device has other bytes under this name; `overloaded` the name is about to be free;
+   * `token_invalid` the device was shut out
    */
-  finish(whole: WholeUpload): Promise<Arrived> {
-    return this.names.run(fileKeyOf(whole), () => this.takeName(whole))
+  async finish(whole: WholeUpload, standing?: Standing): Promise<Arrived> {
+    const letInAs = standing ?? (await this.admission.admit(whole.deviceId))
+    return this.names.run(fileKeyOf(whole), () => this.takeName(whole, letInAs))
   }
 
   /**
@@ -74,12 +79,12 @@ export class VideoArrival {
     return reservations.length
   }
 
-  private async takeName(whole: WholeUpload): Promise<Arrived> {
+  private async takeName(whole: WholeUpload, standing: Standing): Promise<Arrived> {
     const { mediaType, ...facts } = whole
     const mine: NewVideo = { ...facts, id: randomUUID(), contentType: mediaType, reservedAtMs: Date.now() }
     for (let tries = 1; ; tries++) {
       const holder = await this.records.reserve(mine)
-      if (holder === undefined) return { video: await this.completeOrRelease(mine), isNew: true }
+      if (holder === undefined) return { video: await this.completeOrRelease(mine, standing), isNew: true }
       if (holder.video !== undefined) return { video: await this.compare(whole, holder.video), isNew: false }
       if (holder.reservation !== undefined) await this.mend(holder.reservation)
       else if (tries < TRIES) await sleep(TRY_AFTER_MS)
@@ -88,21 +93,34 @@ export class VideoArrival {
     }
   }
 
-  /** @throws RangeError the bytes are gone; the name is free then */
-  private async completeOrRelease(mine: NewVideo): Promise<Video> {
+  /**
+   * Asks for the standing only now that the name is taken: whoever erases a device shuts it out first, and then finds every name that
+   * was taken before.
+   * @throws RangeError the bytes are gone; AppError `token_invalid`; the name is free after both
+   */
+  private async completeOrRelease(mine: NewVideo, standing: Standing): Promise<Video> {
     try {
-      return await this.complete(mine)
+      await this.admission.assertStands(mine.deviceId, standing)
+      const video = await this.complete(mine)
+      if (video !== undefined) return video
     } catch (error) {
-      if (error instanceof RangeError) await this.records.release(mine.id)
+      const isGone = error instanceof RangeError
+      if (isGone || (error instanceof AppError && error.code === 'token_invalid')) await this.records.release(mine.id)
+      if (isGone) await this.admission.assertStands(mine.deviceId, standing)
       throw error
     }
+    await this.admission.assertStands(mine.deviceId, standing)
+    throw new Error(`the reservation of ${fileKeyOf(mine)} is gone`)
   }
 
-  private async complete(reserved: NewVideo): Promise<Video> {
-    await this.blobs.complete(reserved.blobUploadId, fileKeyOf(reserved))
+  /** @returns undefined: the reservation went meanwhile, since its device is being erased */
+  private async complete(reserved: NewVideo): Promise<Video | undefined> {
+    const key = fileKeyOf(reserved)
+    await this.blobs.complete(reserved.blobUploadId, key)
     const video = await this.records.show(reserved.id, Date.now())
-    if (video === undefined) throw new Error(`the reservation of ${fileKeyOf(reserved)} is gone`)
-    this.events.tell(video, 'shown')
+    // Nobody but us knows of the object any more.
+    if (video === undefined) await this.blobs.remove(key)
+    else this.events.tell(video, 'shown')
     return video
   }
 
@@ -115,9 +133,9 @@ export class VideoArrival {
   /** Only while holding the name. */
   private async mend(left: NewVideo): Promise<void> {
     const isWhole = await this.isWhole(left)
-    if (isWhole) await this.complete(left)
-    else await this.records.release(left.id)
-    this.logger.log({ event: 'upload_mended', deviceId: left.deviceId, videoId: left.id, shown: isWhole })
+    const video = isWhole ? await this.complete(left) : undefined
+    if (!isWhole) await this.records.release(left.id)
+    this.logger.log({ event: 'upload_mended', deviceId: left.deviceId, videoId: left.id, shown: video !== undefined })
   }
 
   private async isWhole(left: NewVideo): Promise<boolean> {
@@ -128,8 +146,9 @@ export class VideoArrival {
       if (error instanceof RangeError) return false
       throw error
     }
-    if ((await this.blobs.stat(key))?.bytes === left.bytes) return true
-    // An object that another video of this name left behind: the upload itself is gone.
+    const isKnown = await this.admission.isKnown(left.deviceId)
+    if (isKnown && (await this.blobs.stat(key))?.bytes === left.bytes) return true
+    // Of a device that was erased before the crash, or what another video of this name left behind: the upload itself is gone.
     await this.blobs.remove(key)
     return false
   }

@@ -3,8 +3,8 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Logger } from '@nestjs/common'
 import { FFMPEG, fakeTool, jpegSize, makeSample } from '../../../test/support/media-samples.js'
+import { makeDevice } from '../../../test/support/memory-device-records.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
-import { testDevice } from '../../../test/support/test-records.js'
 import { Metrics } from '../../metrics/metrics.js'
 import type { MediaType, Video } from '../../model/video.js'
 import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../../model/video-keys.js'
@@ -35,7 +35,7 @@ beforeEach(async () => {
   const directory = temporaryDirectory()
   records = await openSqliteRecords({ directory })
   blobs = await openDirectoryBlobs({ directory })
-  await records.devices.insert(testDevice({ deviceId: DEVICE }))
+  await records.devices.insert(makeDevice({ deviceId: DEVICE }))
   events = new VideoEvents()
   metrics = new Metrics()
   disk.isFull = false
