@@ -10,7 +10,7 @@ import { AuditLog } from '../identity/audit-log.js'
 import { LiveFeed } from '../live/live-feed.js'
 import { MetricsModule } from '../metrics/metrics.module.js'
 import type { Alarm } from '../model/alarm.js'
-import { type AlarmQuery, AlarmRecords } from '../storage/sql/alarm-records.js'
+import { type AlarmQuery, AlarmRecords, type UnjoinedStep } from '../storage/sql/alarm-records.js'
 import { UserRecords } from '../storage/sql/user-records.js'
 import { WebModule } from '../web/web.module.js'
 import { AlarmsModule } from './alarms.module.js'
@@ -25,6 +25,10 @@ class EndlessAlarms {
   readonly queries: AlarmQuery[] = []
   /** The query that fails, counted from 1; 0: none. */
   failing = 0
+
+  async findUnjoinedAfter(): Promise<UnjoinedStep> {
+    return { files: [], next: undefined }
+  }
 
   async list(query: AlarmQuery): Promise<Alarm[]> {
     this.queries.push(query)

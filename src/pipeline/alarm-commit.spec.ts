@@ -141,4 +141,51 @@ describe('AlarmCommit', () => {
     writes[2]?.commit()
     expect(await next).toBe('a-1')
   })
+
+  it('stores all others of a write when some can never be stored, and tells those why', async () => {
+    const isBad = ({ timeMs }: AlarmReport) => [3, 4, 250, 499].includes(timeMs)
+    const { commit, writes, told } = buildStore((reports) => {
+      if (reports.some(isBad)) throw new AppError('invalid_request', 'The alarm cannot be stored')
+    })
+    const outcomes = await Promise.all(Array.from({ length: 500 }, (_, n) => outcomeOf(commit.raise(report('a', n)))))
+    expect(outcomes).toEqual(
+      Array.from({ length: 500 }, (_, n) => ([3, 4, 250, 499].includes(n) ? 'invalid_request' : `a-${n}`)),
+    )
+    expect(told).toHaveLength(496)
+    expect(writes.length).toBeLessThan(60)
+    expect(await outcomeOf(commit.raise(report('a', 3)))).toBe('invalid_request')
+    expect(commit.weight).toBe(0)
+  })
+
+  it('acknowledges what it stored before the store failed in the middle of a search for what can never be stored', async () => {
+    const { commit, writes, told } = buildStore((reports, count) => {
+      if (count > 2) throw new Error('the disk is gone')
+      if (reports.some(({ timeMs }) => timeMs === 3)) throw new AppError('invalid_request')
+    })
+    const outcomes = await Promise.all([0, 1, 2, 3].map((n) => outcomeOf(commit.raise(report('a', n)))))
+    expect(outcomes).toEqual(['a-0', 'a-1', 'store_unavailable', 'store_unavailable'])
+    expect([told, writes]).toEqual([
+      ['a-0', 'a-1'],
+      [4, 2, 2],
+    ])
+  })
 })
+
+/** A store that answers at once. @param check throws what the write fails with; `count`: how many writes there were with this one */
+function buildStore(check: (reports: readonly AlarmReport[], count: number) => void) {
+  const writes: number[] = []
+  const told: string[] = []
+  const records = {
+    raise: async (reports: readonly AlarmReport[]) => {
+      writes.push(reports.length)
+      check(reports, writes.length)
+      return reports.map(({ deviceId, timeMs }) => ({
+        alarm: makeAlarm({ id: `${deviceId}-${timeMs}` }),
+        isNew: true,
+        isChanged: true,
+      }))
+    },
+  } as unknown as AlarmRecords
+  const onStored = ({ id }: Alarm) => told.push(id)
+  return { commit: new AlarmCommit(records, new Metrics(), { maxFiles: 20, onStored }), writes, told }
+}

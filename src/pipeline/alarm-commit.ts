@@ -1,7 +1,8 @@
 import type { Metrics } from '../metrics/metrics.js'
 import type { Alarm, AlarmReport } from '../model/alarm.js'
+import { AppError } from '../model/app-error.js'
 import type { AlarmRecords, RaisedAlarm } from '../storage/sql/alarm-records.js'
-import { CommitQueue } from './commit-queue.js'
+import { CommitQueue, toRefusal } from './commit-queue.js'
 import { CHARACTERS_PER_RECORD, weightOf } from './weight.js'
 
 /** Alarms that may wait in all: some seconds of what the store takes. */
@@ -18,8 +19,11 @@ export interface AlarmCommitContext {
   readonly onStored: (alarm: Alarm) => void
 }
 
+/** What became of a report, or why it was not stored. */
+type Outcome = RaisedAlarm | AppError
+
 /** The group commit of alarms: reports of many units become one write. */
-export class AlarmCommit extends CommitQueue<AlarmReport, readonly RaisedAlarm[]> {
+export class AlarmCommit extends CommitQueue<AlarmReport, readonly Outcome[]> {
   constructor(
     private readonly records: AlarmRecords,
     private readonly metrics: Metrics,
@@ -35,15 +39,39 @@ export class AlarmCommit extends CommitQueue<AlarmReport, readonly RaisedAlarm[]
 
   /**
    * Resolves when the alarm is on disk.
-   * @throws AppError `overloaded` when too much waits already, `store_unavailable` when the store fails or takes too long, `disk_full`
+   * @throws AppError `invalid_request` when it can never be stored, `overloaded` when too much waits already, `store_unavailable` when the store fails or takes too long, `disk_full`
    */
   async raise(report: AlarmReport): Promise<RaisedAlarm> {
-    const [raised] = await this.enqueue(report.deviceId, [report], weigh(report))
-    if (raised === undefined) throw new Error('the store answered fewer alarms than it was given')
-    return raised
+    const [outcome] = await this.enqueue(report.deviceId, [report], weigh(report))
+    if (outcome === undefined) throw new Error('the store answered fewer alarms than it was given')
+    if (outcome instanceof AppError) throw outcome
+    return outcome
   }
 
-  protected async store(reports: readonly AlarmReport[]): Promise<readonly RaisedAlarm[]> {
+  /** A report that can never be stored is looked for by halves, so that it holds none of the others back. */
+  protected async store(reports: readonly AlarmReport[]): Promise<readonly Outcome[]> {
+    try {
+      return await this.storeAtOnce(reports)
+    } catch (error) {
+      if (!isUnstorable(error)) throw error
+      if (reports.length === 1) return [error]
+      const middle = Math.ceil(reports.length / 2)
+      const first = await this.store(reports.slice(0, middle))
+      return [...first, ...(await this.storeRest(reports.slice(middle)))]
+    }
+  }
+
+  /** What was stored before stays so, and is acknowledged, also when the store fails now. */
+  private async storeRest(reports: readonly AlarmReport[]): Promise<readonly Outcome[]> {
+    try {
+      return await this.store(reports)
+    } catch (error) {
+      const refusal = toRefusal(error)
+      return reports.map(() => refusal)
+    }
+  }
+
+  private async storeAtOnce(reports: readonly AlarmReport[]): Promise<readonly RaisedAlarm[]> {
     const startedMs = performance.now()
     try {
       const raised = await this.records.raise(reports, this.context.maxFiles)
@@ -56,14 +84,18 @@ export class AlarmCommit extends CommitQueue<AlarmReport, readonly RaisedAlarm[]
     }
   }
 
-  protected partOf(raised: readonly RaisedAlarm[], start: number, end: number): readonly RaisedAlarm[] {
-    return raised.slice(start, end)
+  protected partOf(outcomes: readonly Outcome[], start: number, end: number): readonly Outcome[] {
+    return outcomes.slice(start, end)
   }
 
   private observe(outcome: 'ok' | 'error', startedMs: number): void {
     const seconds = (performance.now() - startedMs) / 1000
     this.metrics.storeSeconds.observe({ store: 'alarms', operation: 'raise', outcome }, seconds)
   }
+}
+
+function isUnstorable(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'invalid_request'
 }
 
 function weigh({ attributes, fileNames }: AlarmReport): number {

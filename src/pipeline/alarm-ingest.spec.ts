@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common'
 import { makeAlarm, makeAlarmReport } from '../../test/support/alarms.js'
 import { Metrics } from '../metrics/metrics.js'
 import type { AlarmReport, DecodedAlarm } from '../model/alarm.js'
@@ -5,22 +6,29 @@ import { AppError } from '../model/app-error.js'
 import type { DiskGuard } from '../storage/disk-guard.js'
 import type { AlarmCommit } from './alarm-commit.js'
 import { AlarmIngest } from './alarm-ingest.js'
+import type { Quarantine } from './quarantine.js'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
 const DAY_MS = 86_400_000
 
 function build({ retentionMs = 90 * DAY_MS, disk = { assertWritable: () => undefined } } = {}) {
   const raised: AlarmReport[] = []
-  const outcomes = { isNew: true, isChanged: true }
+  const kept: unknown[] = []
+  const outcomes: { isNew: boolean; isChanged: boolean; refusal?: AppError } = { isNew: true, isChanged: true }
+  const quarantine = {
+    keep: ({ rawOf, ...source }: Parameters<Quarantine['keep']>[0], rejected: unknown) =>
+      kept.push({ ...source, raw: JSON.parse(rawOf(0)), rejected }),
+  } as unknown as Quarantine
   const commit = {
     raise: async (report: AlarmReport) => {
+      if (outcomes.refusal) throw outcomes.refusal
       raised.push(report)
       return { alarm: makeAlarm({ id: 'a1' }), ...outcomes }
     },
   } as unknown as AlarmCommit
   const metrics = new Metrics()
-  const ingest = new AlarmIngest(commit, disk as unknown as DiskGuard, { limits: { retentionMs }, metrics })
-  return { ingest, raised, outcomes, metrics }
+  const ingest = new AlarmIngest(commit, quarantine, disk as unknown as DiskGuard, { limits: { retentionMs }, metrics })
+  return { ingest, raised, kept, outcomes, metrics }
 }
 
 function alarm(timeMs: number): DecodedAlarm {
@@ -70,5 +78,20 @@ describe('AlarmIngest', () => {
     expect(text).toContain('milepost_alarms_total{ingress="socket",outcome="new"} 1')
     expect(text).toContain('milepost_alarms_total{ingress="http",outcome="changed"} 1')
     expect(text).toContain('milepost_alarms_total{ingress="http",outcome="repeat"} 1')
+  })
+
+  it('keeps in quarantine what can never be stored, says so, and keeps nothing of what may come again', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation()
+    const { ingest, outcomes, kept } = build()
+    outcomes.refusal = new AppError('store_unavailable')
+    await expect(ingest.ingest(alarm(NOW), 'http')).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(kept).toEqual([])
+    outcomes.refusal = new AppError('invalid_request', 'The alarm cannot be stored', { cause: new Error('NOT NULL') })
+    await expect(ingest.ingest(alarm(NOW), 'http')).rejects.toBe(outcomes.refusal)
+    const raw = { ...alarm(NOW), timeSuspect: false }
+    const rejected = [{ index: 0, code: 'invalid_request' }]
+    expect(kept).toEqual([{ deviceId: 'd1', ingress: 'http', receivedAtMs: NOW, raw, rejected }])
+    expect(logged.mock.calls).toEqual([[{ event: 'alarm_unstorable', deviceId: 'd1', reason: 'NOT NULL' }]])
+    logged.mockRestore()
   })
 })

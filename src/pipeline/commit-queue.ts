@@ -185,7 +185,7 @@ function overloaded(message: string): AppError {
 }
 
 /** Only a refusal with a code leaves; whatever else a store throws means that it is not available. */
-function toRefusal(error: unknown): AppError {
+export function toRefusal(error: unknown): AppError {
   const code = error instanceof AppError && error.code === 'disk_full' ? 'disk_full' : 'store_unavailable'
   return new AppError(code, undefined, { retryAfterMs: RETRY_AFTER_MS, cause: error })
 }

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common'
+import { AlarmLinks } from '../alarms/alarm-links.js'
 import { AlarmNews } from '../alarms/alarm-news.js'
 import { AlarmsModule } from '../alarms/alarms.module.js'
 import { CommandsModule } from '../commands/commands.module.js'
@@ -55,18 +56,21 @@ const limitsOf = ({ RETENTION_DAYS }: AppConfig) => ({ retentionMs: RETENTION_DA
     },
     {
       provide: AlarmCommit,
-      useFactory: (records: AlarmRecords, news: AlarmNews, metrics: Metrics, config: AppConfig) =>
+      useFactory: (records: AlarmRecords, news: AlarmNews, links: AlarmLinks, metrics: Metrics, config: AppConfig) =>
         new AlarmCommit(records, metrics, {
           maxFiles: config.ALARM_MAX_FILES,
-          onStored: (alarm) => news.publish(alarm),
+          onStored: (alarm) => {
+            news.publish(alarm)
+            links.alarmStored(alarm)
+          },
         }),
-      inject: [AlarmRecords, AlarmNews, Metrics, AppConfig],
+      inject: [AlarmRecords, AlarmNews, AlarmLinks, Metrics, AppConfig],
     },
     {
       provide: AlarmIngest,
-      useFactory: (commit: AlarmCommit, disk: DiskGuard, metrics: Metrics, config: AppConfig) =>
-        new AlarmIngest(commit, disk, { limits: limitsOf(config), metrics }),
-      inject: [AlarmCommit, DiskGuard, Metrics, AppConfig],
+      useFactory: (commit: AlarmCommit, quarantine: Quarantine, disk: DiskGuard, metrics: Metrics, config: AppConfig) =>
+        new AlarmIngest(commit, quarantine, disk, { limits: limitsOf(config), metrics }),
+      inject: [AlarmCommit, Quarantine, DiskGuard, Metrics, AppConfig],
     },
   ],
   exports: [AlarmIngest, AlarmCommit, CommandResults, Ingest, GroupCommit, Quarantine],

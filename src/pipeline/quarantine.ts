@@ -2,13 +2,15 @@ import { Logger } from '@nestjs/common'
 import type { Metrics } from '../metrics/metrics.js'
 import type { Report } from '../model/report.js'
 import type { QuarantinedRecord, QuarantineStore } from '../storage/quarantine/quarantine-store.js'
-import type { Validated } from './validate.js'
 
 /** Refused records that may wait for their store; more are counted and dropped, since good data comes first. */
 const MAX_WAITING = 5000
 const MAX_BATCH = 500
 const MAX_RAW_CHARACTERS = 8192
 const LOG_EVERY_MS = 10_000
+
+/** What the records came in. */
+type Source = Pick<Report, 'deviceId' | 'ingress' | 'receivedAtMs' | 'rawOf'>
 
 /** Keeps refused records for inspection: after the commit, in the background, bounded, and never in the way of good data. */
 export class Quarantine {
@@ -23,7 +25,7 @@ export class Quarantine {
   ) {}
 
   /** Never throws, never waits. */
-  keep(report: Report, rejected: Validated['rejected']): void {
+  keep(report: Source, rejected: ReadonlyArray<{ readonly index: number; readonly code: string }>): void {
     for (const { index, code } of rejected) {
       if (this.waiting.length >= MAX_WAITING) {
         this.metrics.quarantineDropped.inc()
@@ -67,7 +69,7 @@ export class Quarantine {
 }
 
 /** What is read may still be impossible to write: JSON nested some thousands deep. Its refusal is kept without it. */
-function rawOf(report: Report, index: number): string {
+function rawOf(report: Source, index: number): string {
   try {
     return report.rawOf(index).slice(0, MAX_RAW_CHARACTERS)
   } catch {

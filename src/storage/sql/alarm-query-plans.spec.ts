@@ -211,6 +211,29 @@ describe(`plans of lists and summaries of ${PLAN.alarms} alarms on SQLite`, () =
         'SEARCH v USING INDEX videos_by_name (device_id=? AND file_name=?) LEFT-JOIN',
       ],
     ],
+    [
+      'what a report names is compared with the videos',
+      () =>
+        alarms.findUnjoined([
+          { deviceId: 'x', fileName: 'a' },
+          { deviceId: 'y', fileName: 'b' },
+        ]),
+      /FROM alarm_files/,
+      [
+        'SEARCH f USING INDEX alarm_files_by_name (device_id=? AND file_name=?)',
+        'SEARCH v USING INDEX videos_by_name (device_id=? AND file_name=?) LEFT-JOIN',
+      ],
+    ],
+    [
+      'the sweep goes on',
+      (id) => alarms.findUnjoinedAfter(id),
+      /FROM alarm_files/,
+      [
+        'SEARCH alarm_files USING PRIMARY KEY (alarm_id>?)',
+        'SEARCH f USING PRIMARY KEY (alarm_id>?)',
+        'SEARCH v USING INDEX videos_by_name (device_id=? AND file_name=?) LEFT-JOIN',
+      ],
+    ],
   ])('%s by a key', async (_name, call, pattern, steps) => {
     const [newest] = await alarms.list({ order: 'newest', limit: 1 })
     const plans = await plansOf(() => call(newest?.id ?? ''), pattern)

@@ -211,8 +211,21 @@ export function alarmRecordsContract(database: string, open: () => Promise<Opene
         expect(raised.map(({ alarm }) => [alarm.deviceId, alarm.timeMs])).toEqual(
           reports.map(({ deviceId, timeMs }) => [deviceId, timeMs]),
         )
-        await expect(broken).rejects.toThrow()
+        await expect(broken).rejects.toMatchObject({ code: 'invalid_request' })
         expect(await countsOf({}, 'status')).toEqual({ open: 1500 })
+      })
+
+      it.each<[string, Partial<AlarmReport>]>([
+        ['a time that is none', { timeMs: Number.NaN }],
+        ['no device', { deviceId: null as unknown as string }],
+        ['no moment of arrival', { receivedAtMs: Number.NaN }],
+        ['a file without a name', { fileNames: [null as unknown as string] }],
+      ])('says of %s that it can never be stored, and stores nothing of it', async (_, report) => {
+        await expect(raise({ timeMs: T + 1 }, report)).rejects.toMatchObject({ code: 'invalid_request' })
+
+        expect(await list()).toEqual([])
+        expect(await countsOf({}, 'device')).toEqual({})
+        expect((await raise({ timeMs: T + 1 }))[0]?.isNew).toBe(true)
       })
 
       it('answers the same when the same alarm is raised at once from many sides', async () => {
@@ -456,6 +469,50 @@ export function alarmRecordsContract(database: string, open: () => Promise<Opene
         expect(await records.relink(UNIT, 'b.mp4')).toEqual([alarm.id])
         expect(await list({ hasVideo: true })).toEqual([])
         expect(await list({ hasVideo: false })).toHaveLength(1)
+      })
+
+      it('knows which files are not joined as the videos are, among some and among all', async () => {
+        // The video is shown, and gone, and nobody joins its alarms: what a kill between the two leaves.
+        const reports = Array.from({ length: 2500 }, (_, i) => ({ timeMs: T + i, fileNames: [`${i}.mp4`, 'all.mp4'] }))
+        for (let i = 0; i < reports.length; i += 500) await raise(...reports.slice(i, i + 500))
+        const gone = await opened.showVideo(UNIT, 'gone.mp4')
+        await raise({ type: 'SOS', timeMs: T + 100_000, fileNames: ['gone.mp4'] })
+        await opened.removeVideo(gone)
+        await opened.showVideo(UNIT, '7.mp4')
+        await opened.showVideo(UNIT, '2400.mp4')
+        await opened.reserveVideo(UNIT, '8.mp4')
+        await opened.showVideo('another', '9.mp4')
+        const file = (fileName: string, deviceId = UNIT) => ({ deviceId, fileName })
+        const walk = async () => {
+          const steps: string[][] = []
+          let after: string | undefined
+          do {
+            const { files, next } = await records.findUnjoinedAfter(after)
+            steps.push(files.map(({ fileName }) => fileName))
+            after = next
+          } while (after !== undefined)
+          return steps
+        }
+
+        const asked = [file('7.mp4'), file('7.mp4'), file('8.mp4'), file('9.mp4'), file('gone.mp4'), file('7.mp4', 'x')]
+        expect(await records.findUnjoined(asked)).toEqual([file('7.mp4'), file('gone.mp4')])
+        expect(await records.findUnjoined([])).toEqual([])
+        expect(await walk()).toEqual([['7.mp4'], [], ['2400.mp4', 'gone.mp4']])
+        for (const name of ['7.mp4', '2400.mp4', 'gone.mp4']) expect(await records.relink(UNIT, name)).toHaveLength(1)
+        expect((await walk()).flat()).toEqual([])
+      })
+
+      it('joins any number of alarms that name one file, some at a time', async () => {
+        await raise(...Array.from({ length: 700 }, (_, i) => ({ timeMs: T + i, fileNames: ['all.mp4'] })))
+        await opened.showVideo(UNIT, 'all.mp4')
+
+        const joined = new Set<string>()
+        for (let some = await records.relink(UNIT, 'all.mp4'); some.length > 0; ) {
+          for (const id of some) joined.add(id)
+          some = await records.relink(UNIT, 'all.mp4')
+        }
+        expect(joined.size).toBe(700)
+        expect(await countsOf({ hasVideo: true }, 'status')).toEqual({ open: 700 })
       })
 
       it('does not take a reservation for a video', async () => {

@@ -49,6 +49,18 @@ export interface RaisedAlarm {
   readonly isChanged: boolean
 }
 
+/** A file of a device's alarms, by its name. */
+export interface NamedFile {
+  readonly deviceId: DeviceId
+  readonly fileName: string
+}
+
+export interface UnjoinedStep {
+  readonly files: readonly NamedFile[]
+  /** Where the next look begins; undefined: this was the last. */
+  readonly next: string | undefined
+}
+
 /** What a user changes; what is absent stays. */
 export interface AlarmEdit {
   readonly status?: AlarmStatus
@@ -62,6 +74,7 @@ export abstract class AlarmRecords {
    * Stores what is new and adds names of files to what is not, all in one transaction. Reports may be of any devices and may repeat each other.
    * @param maxFiles an alarm takes no more names than this; further ones are left out
    * @returns one for each report, in order
+   * @throws AppError `invalid_request` when one of the reports, whichever, can never be stored: none was. Anything else: the store failed
    */
   abstract raise(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]>
   abstract find(id: string): Promise<Alarm | undefined>
@@ -75,10 +88,17 @@ export abstract class AlarmRecords {
   abstract edit(id: string, edit: AlarmEdit, by: string, atMs: number): Promise<Alarm | undefined>
   /**
    * Joins the device's alarms that name the file to its video as the records of videos have it now, or parts them when there is
-   * none. Repeating it is safe; call it after a video was shown, and after it was removed.
-   * @returns ids of the alarms that changed
+   * none. Repeating it is safe; call it after a video was shown, and after it was removed, until it changes nothing.
+   * @returns ids of the alarms that changed, some hundred at most
    */
   abstract relink(deviceId: DeviceId, fileName: string): Promise<string[]>
+  /** Which of the files some alarm has joined otherwise than the records of videos have it now, each once. */
+  abstract findUnjoined(files: readonly NamedFile[]): Promise<NamedFile[]>
+  /**
+   * Looks for such files from alarm to alarm, some thousand files at a time.
+   * @param after `next` of the look before; undefined: from the beginning
+   */
+  abstract findUnjoinedAfter(after: string | undefined): Promise<UnjoinedStep>
   /** Removes the alarms of a device, in steps. @returns how many */
   abstract eraseDevice(deviceId: DeviceId): Promise<number>
 }

@@ -8,6 +8,21 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof Error && 'code' in error && DUPLICATE_KEY.has(String(error.code))
 }
 
+/** SQLite's words, and the classes of the SQL standard (22: data, 23: constraints), for a value that a table does not take. */
+const SQLITE_REFUSES_VALUE = /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/
+const SQL_STATE_REFUSES_VALUE = /^2[23]/
+
+/**
+ * Whether a write failed for what was to be written, so that it fails whenever it is tried: a table does not take the value, or it is no
+ * value at all (RangeError). Whatever is not plainly so is the store's fault, after which the same may be sent again.
+ */
+export function isValueAtFault(error: unknown): boolean {
+  if (error instanceof RangeError) return true
+  if (!(error instanceof Error)) return false
+  const { code, sqlState } = error as { readonly code?: unknown; readonly sqlState?: unknown }
+  return SQLITE_REFUSES_VALUE.test(String(code)) || SQL_STATE_REFUSES_VALUE.test(String(sqlState))
+}
+
 export function storeUnavailable(reason: string, cause?: unknown): AppError {
   return new AppError('store_unavailable', `database: ${reason}`, { cause, retryAfterMs: RETRY_AFTER_MS })
 }

@@ -1,11 +1,12 @@
 import type { DataSource, EntityManager } from 'typeorm'
 import type { Alarm, AlarmReport } from '../../model/alarm.js'
+import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { countAlarmDevices, findRenamedDevices, renameAlarmDevice } from './alarm-devices.js'
 import { AlarmEditing } from './alarm-editing.js'
 import { AlarmIds } from './alarm-keys.js'
 import { AlarmListing } from './alarm-listing.js'
-import { AlarmRaising, findVideos, nameKey } from './alarm-raising.js'
+import { AlarmRaising } from './alarm-raising.js'
 import {
   type AlarmCount,
   type AlarmEdit,
@@ -13,12 +14,15 @@ import {
   type AlarmGrouping,
   type AlarmQuery,
   AlarmRecords,
+  type NamedFile,
   type RaisedAlarm,
+  type UnjoinedStep,
 } from './alarm-records.js'
 import { ALARM_COLUMNS, type AlarmRow, loadAlarms } from './alarm-rows.js'
 import { AlarmSummary } from './alarm-summary.js'
-import { isDuplicateKey } from './sql-errors.js'
+import { isDuplicateKey, isValueAtFault } from './sql-errors.js'
 import { isOneOf, runSql, sql } from './sql-rows.js'
+import { findUnjoined, findUnjoinedAfter, unjoinedSql } from './unjoined-files.js'
 
 /** Removed or joined at once, so that nobody waits long for the write lock. */
 const CHANGED_AT_ONCE = 300
@@ -42,8 +46,11 @@ export class TypeormAlarmRecords extends AlarmRecords {
 
   async raise(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
     if (reports.length === 0) return []
-    const raised = await this.raiseAtOnce(reports, maxFiles)
-    return this.joinLate(raised)
+    try {
+      return await this.raiseAtOnce(reports, maxFiles)
+    } catch (cause) {
+      throw isValueAtFault(cause) ? new AppError('invalid_request', 'The alarm cannot be stored', { cause }) : cause
+    }
   }
 
   async find(id: string): Promise<Alarm | undefined> {
@@ -66,14 +73,19 @@ export class TypeormAlarmRecords extends AlarmRecords {
   }
 
   async relink(deviceId: DeviceId, fileName: string): Promise<string[]> {
-    const changed: string[] = []
-    for (;;) {
-      // Outside of a transaction: of most files no alarm needs anything, and nobody is to wait for that.
-      const some = await this.findUnjoined(deviceId, fileName)
-      if (some.length === 0) return changed
-      await this.dataSource.transaction((manager) => new AlarmEditing(manager).join(some, deviceId, fileName))
-      changed.push(...some)
-    }
+    // Outside of a transaction: of most files no alarm needs anything, and nobody is to wait for that.
+    const alarmIds = await this.findUnjoinedAlarms(deviceId, fileName)
+    if (alarmIds.length === 0) return []
+    await this.dataSource.transaction((manager) => new AlarmEditing(manager).join(alarmIds, deviceId, fileName))
+    return alarmIds
+  }
+
+  findUnjoined(files: readonly NamedFile[]): Promise<NamedFile[]> {
+    return findUnjoined(this.dataSource, files)
+  }
+
+  findUnjoinedAfter(after: string | undefined): Promise<UnjoinedStep> {
+    return findUnjoinedAfter(this.dataSource, after)
   }
 
   async eraseDevice(deviceId: DeviceId): Promise<number> {
@@ -99,28 +111,6 @@ export class TypeormAlarmRecords extends AlarmRecords {
     }
   }
 
-  /**
-   * Looks once more for videos, after the commit: where transactions run beside each other, one was perhaps shown in the meantime by
-   * a transaction that could not see these alarms yet.
-   */
-  private async joinLate(raised: RaisedAlarm[]): Promise<RaisedAlarm[]> {
-    const waiting = raised
-      .filter(({ isChanged }) => isChanged)
-      .flatMap(({ alarm: { deviceId, files } }) =>
-        files.filter(({ videoId }) => videoId === null).map(({ fileName }) => ({ deviceId, fileName })),
-      )
-    if (waiting.length === 0) return raised
-    const shown = await findVideos(this.dataSource, waiting)
-    if (shown.size === 0) return raised
-    const changed = new Set<string>()
-    for (const { deviceId, fileName } of waiting) {
-      if (!shown.has(nameKey(deviceId, fileName))) continue
-      for (const id of await this.relink(deviceId, fileName)) changed.add(id)
-    }
-    const now = new Map((await this.findAll([...changed])).map((alarm) => [alarm.id, alarm]))
-    return raised.map((one) => ({ ...one, alarm: now.get(one.alarm.id) ?? one.alarm }))
-  }
-
   private async findAll(ids: readonly string[]): Promise<Alarm[]> {
     if (ids.length === 0) return []
     const { text, values } = isOneOf('id', ids)
@@ -128,14 +118,11 @@ export class TypeormAlarmRecords extends AlarmRecords {
     return loadAlarms(this.dataSource, await runSql<AlarmRow>(this.dataSource, sql(select, ...values)))
   }
 
-  /** Alarms whose file of that name is joined otherwise than the videos have it. */
-  private async findUnjoined(deviceId: DeviceId, fileName: string): Promise<string[]> {
-    const text = `SELECT DISTINCT f.alarm_id FROM alarm_files f
-      LEFT JOIN videos v ON v.device_id = f.device_id AND v.file_name = f.file_name AND v.listed_at IS NOT NULL
-      WHERE f.device_id = ? AND f.file_name = ? AND COALESCE(v.id, '') <> COALESCE(f.video_id, '')
-      ORDER BY f.alarm_id LIMIT ?`
-    const rows = await runSql<{ alarm_id: string }>(this.dataSource, sql(text, deviceId, fileName, CHANGED_AT_ONCE))
-    return rows.map(({ alarm_id }) => alarm_id)
+  private async findUnjoinedAlarms(deviceId: DeviceId, fileName: string): Promise<string[]> {
+    const file = sql('f.device_id = ? AND f.file_name = ?', deviceId, fileName)
+    const { text, values } = unjoinedSql('f.alarm_id', file)
+    const select = sql(`${text} ORDER BY f.alarm_id LIMIT ?`, ...values, CHANGED_AT_ONCE)
+    return (await runSql<{ alarm_id: string }>(this.dataSource, select)).map(({ alarm_id }) => alarm_id)
   }
 
   /**
