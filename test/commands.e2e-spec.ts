@@ -3,6 +3,7 @@ import type { Socket } from 'socket.io-client'
 import { AppError } from '../src/model/app-error.js'
 import { DiskGuard } from '../src/storage/disk-guard.js'
 import { CommandRecords } from '../src/storage/sql/command-records.js'
+import { IdempotencyRecords } from '../src/storage/sql/idempotency-records.js'
 import { type Answer, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { ADMIN_PASSWORD } from './support/server-process.js'
@@ -192,6 +193,50 @@ describe('sending a command', () => {
     expect([again.body, again.headers.get('location')]).toEqual([first.body, first.headers.get('location')])
     expect((await send({ type: 'REBOOT' }, { headers })).body.code).toBe('idempotency_key_reused')
     expect(orders).toHaveLength(1)
+  })
+
+  it('is not sent twice when the server was killed before it kept the answer to an Idempotency-Key', async () => {
+    const DATA_DIR = temporaryDirectory()
+    await running.close()
+    await start({ DATA_DIR })
+    const headers = { 'idempotency-key': 'one' }
+    const loseAnswer = () =>
+      jest.spyOn(running.app.get(IdempotencyRecords), 'complete').mockRejectedValueOnce(new Error('killed'))
+    loseAnswer()
+    const first = (await send({ type: 'SET_INTERVAL', params: { seconds: 9 } }, { headers })).body
+    await running.close()
+    await start({ DATA_DIR })
+    loseAnswer()
+    const { status, body } = await send({ type: 'SET_INTERVAL', params: { seconds: 9 } }, { headers })
+    expect([status, body]).toEqual([202, first])
+    const { orders } = await unit(IMEI, () => ({ status: 'done' }))
+    const done = await untilStatus(first.id, 'done')
+    await running.close()
+    await start({ DATA_DIR })
+    const other = await send({ type: 'SET_INTERVAL', params: { seconds: 8 } }, { headers })
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency_key_reused'])
+    expect(orders.map(({ id }) => id)).toEqual([first.id])
+    expect((await running.api.get<{ items: Item[] }>(PATH, viewer)).body.items).toEqual([done])
+    const { text } = await running.api.get('/api/v1/audit?action=command.create', running.admin)
+    expect(text.match(/command\.create/g)).toHaveLength(1)
+  })
+
+  it('is not sent twice either when the store failed after it was stored; the repeat waits for its end', async () => {
+    const headers = (waitS: number) => ({ 'idempotency-key': 'one', prefer: `wait=${waitS}` })
+    jest.spyOn(running.app.get(CommandRecords), 'find').mockRejectedValueOnce(new AppError('store_unavailable'))
+    expect((await send({ type: 'RESET' }, { headers: headers(0) })).body.code).toBe('store_unavailable')
+    const { socket, orders } = await unit(IMEI, () => ({ status: 'accepted' }))
+    await until(
+      async () => orders.length,
+      (count) => count === 1,
+    )
+    const id = orders[0]?.id ?? ''
+    await untilStatus(id, 'accepted')
+    const again = send({ type: 'RESET' }, { headers: headers(20) })
+    await sleep(200)
+    expect(await ask(socket, 'command:result', { id, status: 'done' })).toEqual({ ok: true })
+    const { status, body } = await again
+    expect([status, body.id, body.status, orders.length]).toEqual([200, id, 'done', 1])
   })
 
   it('is in the audit log, and so is cancelling; not the text of CUSTOM', async () => {

@@ -28,10 +28,13 @@ export class CommandChanges {
     this.listeners.push(listener)
   }
 
-  /** @throws AppError `disk_full` | `store_unavailable` */
-  async begin(wish: CommandWish): Promise<CommandRecord> {
+  /**
+   * @param requestKey what the request is known by when it comes again
+   * @throws AppError `disk_full` | `store_unavailable`
+   */
+  async begin(wish: CommandWish, requestKey?: string): Promise<CommandRecord> {
     this.disk.assertWritable()
-    const command = await this.records.insert(begin(wish, this.now()))
+    const command = await this.records.insert(begin(wish, this.now()), requestKey)
     this.tell(command, undefined)
     return command
   }

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res }
 import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentUser, ForUsers, type UserCaller } from '../identity/access.js'
+import { idempotencyScopeOf } from '../identity/idempotency-scope.js'
 import { Idempotent } from '../identity/idempotent.js'
 import { hasEnded } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
@@ -114,7 +115,7 @@ export class CommandsController {
 }
 
 function commanderOf({ username, role }: UserCaller, request: FastifyRequest): Commander {
-  return { username, role, address: clientAddressOf(request) }
+  return { username, role, address: clientAddressOf(request), requestKey: idempotencyScopeOf(request) }
 }
 
 function patienceOf(request: FastifyRequest, reply: FastifyReply): Patience | undefined {

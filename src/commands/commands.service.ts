@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common'
 import { z } from 'zod'
 import { AuditLog } from '../identity/audit-log.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
+import { IDEMPOTENCY_KEY_MS } from '../identity/idempotency.interceptor.js'
 import { AppError } from '../model/app-error.js'
-import type { CommandType } from '../model/command.js'
+import { type CommandType, hasEnded } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
 import { type CommandRecord, CommandRecords } from '../storage/sql/command-records.js'
 import type { Role } from '../storage/sql/user-records.js'
@@ -16,7 +17,7 @@ import {
   toCommandParams,
 } from './command.schema.js'
 import { CommandChanges } from './command-changes.js'
-import { cancel } from './command-life.js'
+import { type CommandWish, cancel } from './command-life.js'
 import { CommandWaits } from './command-waits.js'
 
 /** Only admins may send these: they take a unit away, or make it do anything. */
@@ -29,6 +30,8 @@ export interface Commander {
   readonly username: string
   readonly role: Role
   readonly address: string
+  /** What the request is known by when it comes again; undefined: nothing. */
+  readonly requestKey: string | undefined
 }
 
 /** How long a request wants to wait for the end. */
@@ -56,8 +59,9 @@ export class CommandsService {
   ) {}
 
   /**
-   * Stores a command, which then finds its way, and waits for its end if that is wanted.
-   * @throws AppError `forbidden` | `not_found` | `device_disabled` | `disk_full` | `store_unavailable`
+   * Stores a command, which then finds its way, and waits for its end if that is wanted. One that the same request has stored before,
+   * when it was answered with an error or not at all, is not stored again.
+   * @throws AppError `forbidden` | `not_found` | `device_disabled` | `idempotency_key_reused` | `disk_full` | `store_unavailable`
    */
   async submit(
     deviceId: DeviceId,
@@ -67,17 +71,22 @@ export class CommandsService {
   ): Promise<SubmittedCommand> {
     const { type, ttlSeconds } = wanted
     if (FOR_ADMINS.has(type) && by.role !== 'admin') throw new AppError('forbidden', `Only an admin may send ${type}`)
-    await this.checkDevice(deviceId)
     const params = toCommandParams(wanted)
     const wish = { deviceId, type, params, ttlMs: ttlSeconds * 1000, createdBy: by.username }
-    const command = await this.changes.begin(wish)
+    const made = await this.findMade(wish, by.requestKey)
+    if (made === undefined) await this.checkDevice(deviceId)
+    const command = made ?? (await this.changes.begin(wish, by.requestKey))
     // From here on at once: its end must not come before somebody waits for it.
-    const end = patience && this.waits.waitForEnd(command.id, patience.waitMs, patience.signal)
-    await this.record('command.create', command, by)
-    await this.cancelIfGone(command)
+    const end = patience && this.wait(command, patience)
+    if (made === undefined) {
+      await this.record('command.create', command, by)
+      await this.cancelIfGone(command)
+    }
     if (end === undefined) return { command, hasWaited: false }
     await end
-    return { command: (await this.records.find(command.id)) ?? command, hasWaited: true }
+    const current = await this.records.find(command.id)
+    if (current === undefined) throw new AppError('not_found', 'The device was erased, and its commands with it')
+    return { command: current, hasWaited: true }
   }
 
   /** @throws AppError `not_found` | `invalid_cursor` */
@@ -103,6 +112,22 @@ export class CommandsService {
     if (!done.isChanged) throw new AppError('command_ended', `The command is ${done.command.status}`)
     await this.record('command.cancel', done.command, by)
     return toCommandJson(done.command)
+  }
+
+  /** @returns undefined: there are too many who wait */
+  private wait({ id, status }: CommandRecord, { waitMs, signal }: Patience): Promise<void> | undefined {
+    return hasEnded(status) ? Promise.resolve() : this.waits.waitForEnd(id, waitMs, signal)
+  }
+
+  private async findMade(wish: CommandWish, requestKey: string | undefined): Promise<CommandRecord | undefined> {
+    if (requestKey === undefined) return undefined
+    const made = await this.records.findByRequest(requestKey, Date.now() - IDEMPOTENCY_KEY_MS)
+    if (made === undefined) return undefined
+    const wanted = [wish.type, wish.params, wish.ttlMs]
+    const isSame =
+      JSON.stringify(wanted) === JSON.stringify([made.type, made.params, made.expiresAtMs - made.createdAtMs])
+    if (!isSame) throw new AppError('idempotency_key_reused')
+    return made
   }
 
   private async checkDevice(deviceId: DeviceId): Promise<void> {

@@ -14,6 +14,7 @@ import { AppError, type ErrorCode, type FieldError } from '../model/app-error.js
 import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import { callerOf } from './access.js'
 import { AnswerVault } from './answer-vault.js'
+import { setIdempotencyScope } from './idempotency-scope.js'
 import { IDEMPOTENT } from './idempotent.js'
 
 /** A key means the same request for so long. */
@@ -63,6 +64,7 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     if (claim === undefined) return next.handle()
     const held = await this.take(claim)
     if (held !== undefined) return of(replay(reply, held.status, held.answer))
+    setIdempotencyScope(request, claim.scopeHash)
     return defer(() => this.run(claim, next, reply))
   }
 

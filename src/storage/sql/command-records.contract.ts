@@ -99,6 +99,19 @@ export function commandRecordsContract(database: string, open: () => Promise<Ope
       expect([...first, ...second]).toEqual(all)
     })
 
+    it('finds what a request made, also after it was changed, but not what one before made under the same key', async () => {
+      const made = await records.insert(command('d'), 'key')
+      await insertAll(command('d'))
+      await records.insert(command('d'), 'other')
+      const done = await records.replace({ ...made, status: 'done', dueAtMs: null })
+
+      expect(await records.findByRequest('key', T)).toEqual(done)
+      expect(await records.findByRequest('key', T + 1)).toBeUndefined()
+      expect(await records.findByRequest('KEY', 0)).toBeUndefined()
+      const newer = await records.insert(command('d', T + 7), 'key')
+      expect(await records.findByRequest('key', T)).toEqual(newer)
+    })
+
     it('narrows a list by state', async () => {
       for (const status of ['queued', 'sent', 'done', 'expired', 'done'] as const) await inState(status)
       const statusesOf = async (statuses: CommandStatus[]) =>

@@ -31,9 +31,14 @@ export interface CommandQuery {
  * none takes two ways at once; and of each device at most one is `sent`, whoever sends.
  */
 export abstract class CommandRecords {
-  /** @returns the command with its id and its first revision */
-  abstract insert(command: Omit<CommandRecord, 'id' | 'revision'>): Promise<CommandRecord>
+  /**
+   * @param requestKey what the request that makes it is known by when it comes again
+   * @returns the command with its id and its first revision
+   */
+  abstract insert(command: Omit<CommandRecord, 'id' | 'revision'>, requestKey?: string): Promise<CommandRecord>
   abstract find(id: string): Promise<CommandRecord | undefined>
+  /** The newest that this request made, if that was not before the time given. */
+  abstract findByRequest(requestKey: string, createdSinceMs: number): Promise<CommandRecord | undefined>
   /** Newest first, ties by id in the same direction. */
   abstract list(query: CommandQuery): Promise<CommandRecord[]>
   /** The one whose turn it is: the one that is `sent`, else the oldest that is `queued`. */

@@ -180,6 +180,10 @@ describe('query plans on SQLite', () => {
     it('are found by id, by whose turn it is, and by when they are due', async () => {
       expect(await planOf(() => commands.find('c'))).toEqual([`${of} sqlite_autoindex_commands_1 (id=?)`])
       expect(await planOf(() => commands.findNext('d'))).toEqual([`${of} commands_by_place (place=?)`])
+      expect(await planOf(() => commands.findByRequest('k', T))).toEqual([
+        `${of} commands_by_request (request_key=?)`,
+        'USE TEMP B-TREE FOR ORDER BY',
+      ])
       expect(await planOf(() => commands.listDue(T, 500))).toEqual([`${of} commands_by_due (due_at<?)`])
     })
 

@@ -20,13 +20,13 @@ export class TypeormCommandRecords extends CommandRecords {
     super()
   }
 
-  async insert(command: Omit<CommandRecord, 'id' | 'revision'>): Promise<CommandRecord> {
+  async insert(command: Omit<CommandRecord, 'id' | 'revision'>, requestKey?: string): Promise<CommandRecord> {
     const record = { ...command, id: this.ids.next(command.createdAtMs), revision: FIRST_REVISION }
     await this.dataSource
       .createQueryBuilder()
       .insert()
       .into(CommandEntity)
-      .values(toRow(record))
+      .values({ ...toRow(record), requestKey: requestKey ?? null })
       .updateEntity(false)
       .execute()
     return record
@@ -34,6 +34,14 @@ export class TypeormCommandRecords extends CommandRecords {
 
   async find(id: string): Promise<CommandRecord | undefined> {
     return (await this.select().where('command.id = :id', { id }).getOne()) ?? undefined
+  }
+
+  async findByRequest(requestKey: string, createdSinceMs: number): Promise<CommandRecord | undefined> {
+    const rows = this.select().where('command.requestKey = :requestKey AND command.createdAtMs >= :since', {
+      requestKey,
+      since: new Date(createdSinceMs),
+    })
+    return (await rows.orderBy('command.createdAtMs', 'DESC').limit(1).getOne()) ?? undefined
   }
 
   async list({ deviceId, statuses, limit, before }: CommandQuery): Promise<CommandRecord[]> {

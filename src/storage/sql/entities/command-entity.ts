@@ -6,6 +6,8 @@ import { textColumn, timeColumn } from './columns.js'
 export interface CommandRow extends CommandRecord {
   /** The device, while the command is `sent`: unique, so that the database itself lets only one be. Never read back. */
   readonly place: string | null
+  /** What the request that made it is known by; null: nothing. Never read back, and never changed. */
+  readonly requestKey: string | null
 }
 
 export const CommandEntity = new EntitySchema<CommandRow>({
@@ -26,6 +28,7 @@ export const CommandEntity = new EntitySchema<CommandRow>({
     delivery: textColumn('delivery', { nullable: true }),
     dueAtMs: timeColumn('due_at', { nullable: true }),
     place: textColumn('place', { nullable: true, select: false }),
+    requestKey: textColumn('request_key', { nullable: true, select: false }),
     revision: { name: 'revision', type: 'int' },
   },
 })
