@@ -14,7 +14,7 @@ import { openSqliteDataSource } from '../storage/sql/sqlite-data-source.js'
 import { TypeormCommandRecords } from '../storage/sql/typeorm-command-records.js'
 import { CommandChanges } from './command-changes.js'
 import { CommandDispatcher } from './command-dispatcher.js'
-import { cancel, settle } from './command-life.js'
+import { cancel, MAX_RESENDS_NOTED, settle } from './command-life.js'
 import { CommandSweeper } from './command-sweeper.js'
 
 const T = 1_700_000_000_000
@@ -47,16 +47,56 @@ afterEach(() => {
   jest.restoreAllMocks()
 })
 
+/** Calls of the store that are under way: while there is none, nothing moves by itself. */
+let underWay = 0
+
+/** A store that says when it is asked. */
+class WatchedRecords extends TypeormCommandRecords {
+  override find(id: string) {
+    return watched(super.find(id))
+  }
+  override findNext(deviceId: string) {
+    return watched(super.findNext(deviceId))
+  }
+  override insert(command: Parameters<TypeormCommandRecords['insert']>[0]) {
+    return watched(super.insert(command))
+  }
+  override replace(record: CommandRecord) {
+    return watched(super.replace(record))
+  }
+  override listDue(atMs: number, limit: number) {
+    return watched(super.listDue(atMs, limit))
+  }
+  override listOpen(deviceId: string, limit: number) {
+    return watched(super.listOpen(deviceId, limit))
+  }
+}
+
+async function watched<T>(call: Promise<T>): Promise<T> {
+  underWay += 1
+  try {
+    return await call
+  } finally {
+    underWay -= 1
+  }
+}
+
+/** Until nothing asks the store any more. */
+async function quiet(): Promise<void> {
+  for (let idle = 0; idle < 3; idle = underWay > 0 ? 0 : idle + 1) await nextTurn()
+}
+
 /** Everything between the store and the links, as one process has it. */
 async function start() {
   const clock = () => now
-  const records = new TypeormCommandRecords(dataSource)
+  const records = new WatchedRecords(dataSource)
   const sessions = new Sessions(new Metrics(), clock)
   const assertWritable = () => {
     if (full) throw new AppError('disk_full')
   }
   const changes = new CommandChanges(records, { assertWritable } as never, clock)
-  const options = { resultTimeoutMs: 600_000, onResent: () => undefined, now: clock }
+  const resent: string[] = []
+  const options = { resultTimeoutMs: 600_000, onResent: ({ id }: CommandRecord) => resent.push(id), now: clock }
   const dispatcher = new CommandDispatcher(records, changes, sessions, options)
   const there = { list: async ({ among }: { among: string[] }) => among.map((deviceId) => ({ deviceId })) }
   const sweeper = new CommandSweeper(records, changes, there as never, sessions, clock)
@@ -77,7 +117,7 @@ async function start() {
       await quiet()
     }
   }
-  return { records, sessions, changes, dispatcher, wish, pass }
+  return { records, sessions, changes, dispatcher, wish, pass, resent }
 }
 
 /** A unit's link, of which a test says what comes back. */
@@ -104,15 +144,6 @@ function connect(sessions: Sessions, link = new TestLink()): TestLink {
   sessions.open(link, link.carriesCommandIds)
   sessions.ready(link)
   return link
-}
-
-/** Until nothing asks the database any more. */
-async function quiet(): Promise<void> {
-  for (let n = 0; n < 8; n++) {
-    await dataSource.query('SELECT 1')
-    await dataSource.query('UPDATE commands SET status = status WHERE id IS NULL')
-    await nextTurn()
-  }
 }
 
 const stepsOf = async (records: TypeormCommandRecords, { id }: CommandRecord) =>
@@ -147,6 +178,64 @@ describe('the dispatcher', () => {
     await wish()
     await quiet()
     expect(await Promise.all(statuses)).toEqual(['sent'])
+  })
+
+  it('says nothing on a link that ended while it was stored, and goes on with the next one', async () => {
+    const { sessions, wish, records } = await start()
+    const link = connect(sessions)
+    const replace = records.replace.bind(records)
+    jest.spyOn(records, 'replace').mockImplementationOnce(async (record) => {
+      const stored = await replace(record)
+      sessions.closed(link)
+      return stored
+    })
+    const { id } = await wish()
+    await quiet()
+    expect([link.orders, (await records.find(id))?.status]).toEqual([[], 'sent'])
+    const next = connect(sessions)
+    await quiet()
+    expect(idsOf(next)).toEqual([id])
+  })
+
+  it('sends nothing that is overdue, however long ago anybody looked', async () => {
+    const { sessions, wish, records } = await start()
+    const [short, long] = [await wish('RESET', 'd', 1000), await wish('REBOOT')]
+    now += 1000
+    const link = connect(sessions)
+    await quiet()
+    expect([idsOf(link), (await records.find(short.id))?.status]).toEqual([[long.id], 'expired'])
+    now += 86_400_000
+    const newer = connect(sessions)
+    await quiet()
+    expect([newer.orders, (await records.find(long.id))?.status]).toEqual([[], 'expired'])
+  })
+
+  it('does not send again what ended while that was stored', async () => {
+    const { sessions, wish, records, changes } = await start()
+    const older = connect(sessions)
+    const { id } = await wish()
+    await quiet()
+    const replace = records.replace.bind(records)
+    jest.spyOn(records, 'replace').mockImplementationOnce(async (record) => {
+      await changes.apply(id, (command, nowMs) => cancel(command, null, nowMs))
+      return replace(record)
+    })
+    const newer = connect(sessions)
+    await quiet()
+    expect([idsOf(older), newer.orders, (await records.find(id))?.status]).toEqual([[id], [], 'cancelled'])
+  })
+
+  it('sends again without end, though it is noted only so often', async () => {
+    const { sessions, wish, records, resent } = await start()
+    const { id } = await wish()
+    for (let n = 0; n < MAX_RESENDS_NOTED + 5; n++) {
+      const link = connect(sessions)
+      await quiet()
+      expect(idsOf(link)).toEqual([id])
+      sessions.closed(link)
+    }
+    const steps = (await records.find(id))?.history.length
+    expect([steps, resent]).toEqual([2 + MAX_RESENDS_NOTED, Array(MAX_RESENDS_NOTED + 4).fill(id)])
   })
 
   it('says nothing to a unit that has not joined yet', async () => {
