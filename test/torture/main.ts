@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { tortureAlarmsByKills } from './alarm-torture.js'
 import { tortureCommands } from './command-torture.js'
 import { tortureByKills } from './kill-torture.js'
 import { tortureTus } from './tus-torture.js'
@@ -14,10 +15,11 @@ const count = (text: string) => {
 
 const options = new Command('torture')
   .description(
-    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for commands to units whose links are cut, and for uploads',
+    'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for alarms, for commands to units whose links are cut, and for uploads',
   )
   .option('--kills <n>', 'how often', count, 100)
   .option('--units <n>', 'units that send meanwhile', count, 40)
+  .option('--alarm-kills <n>', 'how often under alarms', count, 20)
   .option('--command-disconnects <n>', 'how often the links of units that get commands are cut', count, 1000)
   .option('--command-kills <n>', 'how often the server is killed meanwhile', count, 20)
   .option('--tus-cuts <n>', 'how often the connections of resumable uploads are cut', count, 100)
@@ -33,6 +35,7 @@ const options = new Command('torture')
     kills: number
     units: number
     seed: number
+    alarmKills: number
     commandDisconnects: number
     commandKills: number
     tusCuts: number
@@ -48,6 +51,17 @@ const result = await tortureByKills({
     process.stdout.write(`kill ${kill} of ${options.kills}, ${acked} records acknowledged so far\n`),
 })
 process.stdout.write(`${JSON.stringify(result)}\n`)
+const alarmDirectory = path.join(dataDirectory, 'alarms')
+mkdirSync(alarmDirectory)
+const alarms = await tortureAlarmsByKills({
+  dataDirectory: alarmDirectory,
+  kills: options.alarmKills,
+  units: options.units,
+  seed: options.seed,
+  onKill: (kill, acked) =>
+    process.stdout.write(`kill ${kill} of ${options.alarmKills}, ${acked} alarms acknowledged so far\n`),
+})
+process.stdout.write(`${JSON.stringify(alarms)}\n`)
 const commandDirectory = path.join(dataDirectory, 'commands')
 mkdirSync(commandDirectory)
 const commands = await tortureCommands({
@@ -84,7 +98,8 @@ process.stdout.write(`${JSON.stringify(uploads)}\n`)
 const isVideoLost = tus.damaged + tus.surplus + tus.litter + uploads.lost + uploads.broken > 0
 const { lost, unfinished, notOnce, invented, inconsistent } = commands
 const isCommandWrong = lost + unfinished + notOnce + invented + inconsistent > 0
-if (result.lost + result.doubled + result.invented > 0 || isCommandWrong || isVideoLost) {
+const isAlarmWrong = alarms.lost + alarms.doubled + alarms.invented + alarms.altered > 0
+if (result.lost + result.doubled + result.invented > 0 || isAlarmWrong || isCommandWrong || isVideoLost) {
   process.stdout.write('FAILED: the data directory is kept\n')
   process.exitCode = 1
 } else rmSync(dataDirectory, { recursive: true, force: true })
