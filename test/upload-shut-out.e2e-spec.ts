@@ -188,6 +188,18 @@ describe('a device that is shut out while it uploads', () => {
     expect([filesIn('uploads'), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
   })
 
+  it('is refused although all of its bytes came before', async () => {
+    const { deviceId, token } = await newDevice()
+    const reached = holdAfter(get(BlobStore), 'append')
+    const open = new OpenRequest('PUT', `${VIDEOS}/clip.mp4`, token).send(videoBytes(5000)).end()
+    const release = await reached
+    await disable(deviceId)
+    await enable(deviceId)
+    release()
+    expect(await open).toMatchObject(REFUSED)
+    expect([filesIn('uploads'), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
+  })
+
   it('is not disturbed by what else is changed of it, nor by what happens to others', async () => {
     const [one, other] = [await newDevice(), await newDevice()]
     const open = await beginStuck('PUT', one.token)
@@ -268,6 +280,18 @@ describe('a device that is erased while it uploads', () => {
     await expectNothing(deviceId)
   })
 
+  it('leaves no upload that was only announced', async () => {
+    const { deviceId, token } = await newDevice()
+    const reached = holdAt(get(UploadRecords), 'insert')
+    const headers = { ...TUS, 'upload-length': '5000', 'upload-metadata': metadata, 'content-length': '0' }
+    const answer = new OpenRequest('POST', UPLOADS, token, headers).end()
+    const release = await reached
+    await erase(deviceId)
+    release()
+    expect(await answer).toMatchObject(REFUSED)
+    await expectNothing(deviceId)
+  })
+
   it.each(['PUT', 'form', 'tus'] as const)('has nothing under way any more: %s', async (way) => {
     const { deviceId, token } = await newDevice()
     const open = await beginStuck(way, token)
@@ -293,14 +317,31 @@ describe('a device that is erased while it uploads', () => {
   })
 })
 
+type Method = (...parameters: unknown[]) => Promise<unknown>
+
 /** Holds the next call of a store's method before it does anything. @returns once it is reached: what lets it go on */
 function holdAt(store: object, method: string): Promise<() => void> {
   return new Promise((onReached) => {
-    const target = store as Record<string, (...parameters: unknown[]) => Promise<unknown>>
-    const original = target[method]?.bind(store)
-    jest.spyOn(target, method).mockImplementationOnce(async (...parameters) => {
+    replaceOnce(store, method, async (call) => {
       await new Promise<void>((resolve) => onReached(resolve))
-      return original?.(...parameters)
+      return call()
     })
   })
+}
+
+/** The same when it has done all. */
+function holdAfter(store: object, method: string): Promise<() => void> {
+  return new Promise((onReached) => {
+    replaceOnce(store, method, async (call) => {
+      const result = await call()
+      await new Promise<void>((resolve) => onReached(resolve))
+      return result
+    })
+  })
+}
+
+function replaceOnce(store: object, method: string, act: (call: () => Promise<unknown>) => Promise<unknown>): void {
+  const target = store as Record<string, Method>
+  const original = target[method]?.bind(store) as Method
+  jest.spyOn(target, method).mockImplementationOnce((...parameters) => act(() => original(...parameters)))
 }
