@@ -222,6 +222,7 @@ describe('a unit that answers with more than it may', () => {
     const { socket, orders } = await unit(() => ({ status: 'done', result: 'x'.repeat(1_500_000), message: 'much' }))
     const { status, body } = await send(undefined, { prefer: 'wait=10' })
     expect([status, body.status, body.result, body.message]).toEqual([200, 'done', null, 'much'])
+    expect(stepsOf(body)).toEqual(['queued', 'sent', 'result_left_out'])
     expect([socket.connected, orders.length]).toEqual([true, 1])
   })
 })

@@ -57,6 +57,18 @@ describe('the life of a command', () => {
     expect(life.answer(done, reply, RESULT_WITHIN, T + 31)).toBeUndefined()
   })
 
+  it('says that a result was left out', () => {
+    const leftOut = { ...DONE, result: null, isResultLeftOut: true }
+    for (const done of [
+      life.answer(sent(), leftOut, RESULT_WITHIN, T + 30),
+      life.settle(accepted(), leftOut, T + 30),
+    ]) {
+      expect(stepsOf(must(done)).at(-1)).toEqual([30, 'done', 'result_left_out'])
+      expect(done).toMatchObject({ result: null, message: 'well' })
+      expect(life.settle(must(done), leftOut, T + 31)).toBeUndefined()
+    }
+  })
+
   it('notes one result of each kind after the end, and changes nothing else', () => {
     const cancelled = must(life.cancel(sent(), null, T + 20))
     const noted = must(life.settle(cancelled, DONE, T + 30))

@@ -68,8 +68,8 @@ export function answer(
   resultTimeoutMs: number,
   nowMs: number,
 ): CommandRecord | undefined {
-  const { status, result, message } = reply
-  if (status !== 'accepted') return settle(command, { status, result, message }, nowMs)
+  const { status, message } = reply
+  if (status !== 'accepted') return settle(command, { ...reply, status }, nowMs)
   if (command.status !== 'queued' && command.status !== 'sent') return undefined
   return { ...step(command, 'accepted', null, nowMs), message, dueAtMs: nowMs + resultTimeoutMs }
 }
@@ -80,10 +80,12 @@ export function answer(
  */
 export function settle(
   command: CommandRecord,
-  { status, result, message }: Omit<CommandResult, 'id' | 'deviceId'>,
+  { status, result, message, isResultLeftOut }: Omit<CommandResult, 'id' | 'deviceId'>,
   nowMs: number,
 ): CommandRecord | undefined {
-  if (!hasEnded(command.status)) return { ...end(command, status, null, nowMs), result, message }
+  if (!hasEnded(command.status)) {
+    return { ...end(command, status, isResultLeftOut ? 'result_left_out' : null, nowMs), result, message }
+  }
   const isTheEnd = command.status === status && command.message === message && isSame(command.result, result)
   const note = `late_${status}`
   const isNoted = command.history.some(({ detail }) => detail === note)

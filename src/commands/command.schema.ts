@@ -122,7 +122,11 @@ export const commandOut = z
     createdBy: z.string().describe('Username'),
     createdAt: timeOut(),
     expiresAt: timeOut().describe('A command that the unit has not answered by then expires'),
-    result: z.unknown().describe('What the unit gave with the end, any JSON; null: nothing'),
+    result: z
+      .unknown()
+      .describe(
+        'What the unit gave with the end, any JSON up to 16,384 characters; null: nothing, or more, which `history` then says',
+      ),
     message: z
       .string()
       .nullable()
@@ -136,7 +140,7 @@ export const commandOut = z
             .string()
             .nullable()
             .describe(
-              'resent, link_ended, link_restarted, no_reply, no_result, late_done, late_failed, device_deleted; null: nothing to add',
+              'resent, link_ended, link_restarted, no_reply, no_result, result_left_out, late_done, late_failed, device_deleted; null: nothing to add',
             ),
         }),
       )

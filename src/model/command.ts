@@ -58,6 +58,8 @@ export interface CommandReply {
   readonly status: 'accepted' | 'done' | 'failed'
   readonly result: unknown
   readonly message: string | null
+  /** It came with a result that is not kept: too large, or nested too deep. */
+  readonly isResultLeftOut?: boolean
 }
 
 /** What a unit says later of an order that it had accepted. */

@@ -30,7 +30,7 @@ describe('decodeCommandReply', () => {
     },
   )
 
-  it('leaves out a result that is too large or too deep, and keeps the state', () => {
+  it('leaves out a result that is too large or too deep, says so, and keeps the state', () => {
     const text = (length: number) => 'x'.repeat(length - 2)
     const kept = (result: unknown) => decodeCommandReply({ status: 'done', result })?.result
     expect(kept(text(MAX_RESULT_CHARACTERS))).toBe(text(MAX_RESULT_CHARACTERS))
@@ -38,6 +38,15 @@ describe('decodeCommandReply', () => {
     expect(kept(nested(MAX_RESULT_DEPTH))).toEqual(nested(MAX_RESULT_DEPTH))
     expect(kept(nested(MAX_RESULT_DEPTH + 1))).toBeNull()
     expect(kept(nested(400_000))).toBeNull()
+    const leftOut = { result: null, message: 'm', isResultLeftOut: true }
+    const wide = text(MAX_RESULT_CHARACTERS + 1)
+    expect(decodeCommandReply({ status: 'done', result: wide, message: 'm' })).toEqual({ status: 'done', ...leftOut })
+    expect(decodeCommandResult({ id: 'c1', status: 'failed', result: wide, message: 'm' }, 'd1')).toEqual({
+      id: 'c1',
+      deviceId: 'd1',
+      status: 'failed',
+      ...leftOut,
+    })
   })
 
   it('cuts a message, and leaves out what no person can read', () => {

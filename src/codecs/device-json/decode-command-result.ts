@@ -13,15 +13,18 @@ const HALF_OF_A_PAIR = /\p{Cs}/gu
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * Decodes what a unit answers a command with: `{status: "accepted"|"done"|"failed", result?, message?}`. What is too large is left
- * out of a reply and cut in a message: the state matters more.
+ * Decodes what a unit answers a command with: `{status: "accepted"|"done"|"failed", result?, message?}`. A result that
+ * is too large is left out, which the reply says, and a message is cut: the state matters more.
  * @returns undefined for anything else, which counts as no answer
  */
 export function decodeCommandReply(answer: unknown): CommandReply | undefined {
   if (!isFields(answer)) return undefined
   const { status } = answer
   if (status !== 'accepted' && status !== 'done' && status !== 'failed') return undefined
-  return { status, result: resultOf(answer.result), message: messageOf(answer.message) }
+  const { result = null } = answer
+  const isKept = isSmallEnough(result)
+  const reply: CommandReply = { status, result: isKept ? result : null, message: messageOf(answer.message) }
+  return isKept ? reply : { ...reply, isResultLeftOut: true }
 }
 
 /**
@@ -32,12 +35,11 @@ export function decodeCommandResult(body: unknown, deviceId: DeviceId): CommandR
   if (!isFields(body) || typeof body.id !== 'string') return undefined
   const reply = decodeCommandReply(body)
   if (reply === undefined || reply.status === 'accepted') return undefined
-  return { id: body.id, deviceId, status: reply.status, result: reply.result, message: reply.message }
+  return { ...reply, id: body.id, deviceId, status: reply.status }
 }
 
-function resultOf(value: unknown): unknown {
-  if (value === undefined || value === null || isNestedDeeper(value, MAX_RESULT_DEPTH)) return null
-  return JSON.stringify(value).length > MAX_RESULT_CHARACTERS ? null : value
+function isSmallEnough(result: unknown): boolean {
+  return !isNestedDeeper(result, MAX_RESULT_DEPTH) && JSON.stringify(result).length <= MAX_RESULT_CHARACTERS
 }
 
 function messageOf(value: unknown): string | null {
