@@ -73,9 +73,19 @@ describe('decodeAlarm', () => {
     expect(formatTime(alarmOf({ ...MINIMAL, time }).timeMs)).toBe(moment)
   })
 
-  it('makes one key of a number and its text, and none of anything else', () => {
+  it('makes one key of a number or truth and its text, and none of nothing', () => {
     const keyOf = (eventKey: unknown) => alarmOf({ ...MINIMAL, attributes: { eventKey } }).eventKey
-    expect([7, '7', 0, '', ' 7', true].map(keyOf)).toEqual(['7', '7', '0', '', ' 7', ''])
+    expect([7, '7', 0, '', ' 7', true, 'true', false].map(keyOf)).toEqual([
+      '7',
+      '7',
+      '0',
+      '',
+      ' 7',
+      'true',
+      'true',
+      'false',
+    ])
+    expect(alarmOf({ ...MINIMAL, attributes: { peak: 1 } }).eventKey).toBe('')
   })
 
   it('escapes a key that no database would give back as it was', () => {

@@ -117,11 +117,11 @@ function decodeAlarmAttributes(value: unknown, refuse: Refuse): Attributes | nul
   return refusal === undefined ? attributes : refuse('attributes', refusal.message, refusal.code)
 }
 
-/** A number and the text of it are one key: firmware writes either. */
+/** A number or truth and the text of it are one key: firmware writes either. */
 function eventKeyOf(attributes: Attributes | null): string {
   const key = attributes?.eventKey
-  if (typeof key === 'number') return String(key)
-  if (typeof key !== 'string') return ''
+  if (key === undefined) return ''
+  if (typeof key !== 'string') return String(key)
   // Databases cut texts at a zero or change halves of surrogate pairs, and would not find the key again; escaped they keep it.
   return UNSTORABLE.test(key) ? JSON.stringify(key) : key
 }
