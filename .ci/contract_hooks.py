@@ -1,28 +1,73 @@
 """Touches up generated requests: what a schema cannot say is put right in those that are to be accepted, so that the check on
 their acceptance can stay on everywhere; and none may end the session or disable the device that the run itself uses."""
 
+import base64
+import hashlib
 import itertools
 import json
 import os
+import pathlib
+import re
+import urllib.parse
 import urllib.request
 import uuid
 
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation as At
+from schemathesis.transport.serialization import Binary
 
 API = os.environ["CONTRACT_URL"] + "/api/v1"
 ADMIN = {"username": "admin", "password": "a password for tests"}
 DEVICE = "490154203237518"
-# One that is there, since nobody can guess an id.
+# Those that are there, since nobody can guess an id.
 ALARM = os.environ["CONTRACT_ALARM"]
+VIDEO = os.environ["CONTRACT_VIDEO"]
+# What is a video, and what is a picture: the document cannot say which bytes are either.
+CLIP = pathlib.Path("clip.mp4").read_bytes()
+STILL = pathlib.Path("still.jpg").read_bytes()
 # What may be changed and removed in place of the run's own.
 SPARE = {"username": "anna", "deviceId": "356307042441013"}
 ACCEPTED = {
     "getTrack": itertools.cycle(["application/json", "application/geo+json", "application/gpx+xml", "text/csv", "*/*"]),
     "listAlarms": itertools.cycle(["application/json", "text/csv", "*/*"]),
 }
+# Those of one alarm, video or upload, and how one is had that is there.
+THERE = {
+    "getAlarm": lambda: ALARM,
+    "changeAlarm": lambda: ALARM,
+    "getVideo": lambda: VIDEO,
+    "getVideoContent": lambda: VIDEO,
+    "getVideoThumbnail": lambda: VIDEO,
+    "getVideoScreenshot": lambda: VIDEO,
+    "changeVideo": lambda: VIDEO,
+    "signVideoLinks": lambda: VIDEO,
+    "deleteVideo": lambda: new_video(),
+    "getUpload": lambda: new_upload({"Upload-Length": str(len(STILL))}),
+    "endUpload": lambda: new_upload({"Upload-Length": str(len(STILL))}),
+}
+UNKNOWN_HEADER = "x-schemathesis-unknown-property"
+TUS_MAX_BYTES = 4 * 1024**3
+BYTES_OF_TUS = "application/offset+octet-stream"
 turn = itertools.count()
 cursors = {}
+device_tokens = []
+
+
+class InPlaceOf(bytes):
+    """The picture with the hash of the bytes that it replaces: by that the run would know a body that changed, and take it for wrong."""
+
+    def __new__(cls, replaced):
+        self = super().__new__(cls, STILL)
+        self.hash_of_replaced = hash(replaced)
+        return self
+
+    def __hash__(self):
+        return self.hash_of_replaced
+
+
+@schemathesis.serializer(BYTES_OF_TUS)
+def as_it_is(context, value):
+    return value.data if isinstance(value, Binary) else str(value).encode()
 
 
 @schemathesis.hook
@@ -30,14 +75,19 @@ def before_call(context, case, kwargs):
     operation = case.operation.definition.raw.get("operationId")
     if case.path_parameters and case.method != "GET":
         put(case, "path_parameters", spared(case.path_parameters))
-    if operation in ("getAlarm", "changeAlarm") and not is_wrong(case, At.PATH) and next(turn) % 2 == 0:
-        put(case, "path_parameters", {"id": ALARM})
+    if not is_wrong(case, At.PATH):
+        put(case, "path_parameters", mended_path(case.path_parameters, operation))
     if case.query and not is_wrong(case, At.QUERY):
         put(case, "query", mended_query(case.query, operation))
+    if case.headers and UNKNOWN_HEADER in case.headers:
+        # HTTP has no wrong ones; next to a number, the run would take it for another fault.
+        put(case, "headers", {name: value for name, value in case.headers.items() if name != UNKNOWN_HEADER})
     if case.headers and not is_wrong(case, At.HEADER):
-        put(case, "headers", mended_headers(case.headers))
+        put(case, "headers", mended_headers(case.headers, operation))
     if not is_wrong(case, At.BODY):
         put(case, "body", mended_body(case.body, operation))
+    if operation == "continueUpload" and case.method == "PATCH" and next(turn) % 2 == 0 and not is_wrong_anywhere(case):
+        continue_one(case)
     types = ACCEPTED.get(operation)
     if types is not None and case.method == "GET":
         # The document cannot say that Accept chooses among the representations.
@@ -64,9 +114,32 @@ def is_wrong(case, location):
     return case.meta is not None and case.meta.is_negative_at(location)
 
 
+def is_wrong_anywhere(case):
+    return any(is_wrong(case, location) for location in (At.PATH, At.QUERY, At.HEADER, At.BODY))
+
+
 def spared(path_parameters):
     own = {"username": ADMIN["username"], "deviceId": DEVICE}
     return {name: SPARE[name] if value == own.get(name) else value for name, value in path_parameters.items()}
+
+
+def mended_path(path_parameters, operation):
+    if not path_parameters:
+        return path_parameters
+    if operation == "putVideo":
+        return {"id": urllib.parse.quote(mended_name(urllib.parse.unquote(str(path_parameters["id"]))))}
+    there = THERE.get(operation)
+    # The run's own video is there for the whole of it.
+    if there is not None and (next(turn) % 2 == 0 or (operation == "deleteVideo" and path_parameters["id"] == VIDEO)):
+        name = "uploadId" if "uploadId" in path_parameters else "id"
+        return {**path_parameters, name: there()}
+    return path_parameters
+
+
+def mended_name(name):
+    """The document cannot say all of what makes a name of a file."""
+    is_name = re.fullmatch(r"[\w .()-]{1,60}", name, re.ASCII) and name.strip(". ") != ""
+    return name if is_name else f"still-{next(turn) % 9}.jpg"
 
 
 def mended_query(query, operation):
@@ -87,17 +160,40 @@ def mended_query(query, operation):
     return query
 
 
-def mended_headers(headers):
+def mended_headers(headers, operation):
+    headers = dict(headers)
     # A key that came with another body before is refused.
-    return {**headers, "Idempotency-Key": str(uuid.uuid4())} if "Idempotency-Key" in headers else headers
+    if "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = str(uuid.uuid4())
+    # It is that of the body, and of no other.
+    if "Content-Digest" in headers:
+        headers["Content-Digest"] = f"sha-256=:{base64.b64encode(hashlib.sha256(STILL).digest()).decode()}:"
+    if operation == "createUpload":
+        # Either is there, and the metadata name the file.
+        headers["Upload-Metadata"] = metadata("created.jpg")
+        if "Upload-Defer-Length" in headers:
+            headers.pop("Upload-Length", None)
+        else:
+            headers["Upload-Length"] = str(min(int(headers.get("Upload-Length", 1)), TUS_MAX_BYTES))
+    return headers
 
 
 def mended_body(body, operation):
     # Each text is a file, but only one that begins with a header row is taken.
     if operation == "importDevices" and isinstance(body, str):
         return "deviceId,name\r\n" + body
+    for value in body.values() if isinstance(body, dict) else [body]:
+        if isinstance(value, Binary) and not isinstance(value.data, InPlaceOf):
+            value.data = InPlaceOf(value.data)
     if not isinstance(body, dict):
         return body
+    if operation == "beginDirectUpload":
+        # Over that there would be a digest for each part.
+        return {**body, "fileName": mended_name(body["fileName"]), "bytes": min(body["bytes"], 64 * 1024**2)}
+    if operation == "sendCommand" and body.get("type") == "REQUEST_VIDEO":
+        # The one is before the other, by a day at most.
+        span = {"from": "2026-11-22T07:29:50Z", "to": "2026-11-22T07:30:10+00:00"}
+        return {**body, "params": {**body["params"], **span}}
     if operation == "loginDevice" and isinstance(body.get("imei"), str):
         return {**body, "imei": with_check_digit(body["imei"])}
     if operation == "raiseAlarm":
@@ -126,6 +222,18 @@ def mended_alarm(body):
     return body
 
 
+def continue_one(case):
+    """All the bytes of an upload that is there. One whose length is known must not be told it again."""
+    headers = dict(case.headers)
+    length = {"Upload-Length": str(len(STILL))}
+    if "Upload-Length" in headers:
+        case.path_parameters = {"uploadId": new_upload({"Upload-Defer-Length": "1"})}
+        headers |= length
+    else:
+        case.path_parameters = {"uploadId": new_upload(length)}
+    case.headers = {**headers, "Upload-Offset": "0"}
+
+
 def with_check_digit(imei):
     digits = [int(digit) for digit in imei[:14]]
     doubled = [sum(divmod(2 * digit, 10)) if at % 2 else digit for at, digit in enumerate(digits)]
@@ -133,8 +241,28 @@ def with_check_digit(imei):
 
 
 def log_in():
-    request = urllib.request.Request(
-        API + "/auth/login", json.dumps(ADMIN).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)
+    return json.load(call("POST", "/auth/login", {"content-type": "application/json"}, json.dumps(ADMIN).encode()))
+
+
+def new_video():
+    return json.load(call("PUT", f"/videos/spare-{next(turn)}.jpg", as_device(), STILL))["id"]
+
+
+def new_upload(length):
+    headers = {**as_device(), "Tus-Resumable": "1.0.0", "Upload-Metadata": metadata(f"resumed-{next(turn) % 9}.jpg"), **length}
+    return call("POST", "/videos/uploads", headers).headers["Location"].split("/")[-1]
+
+
+def metadata(name):
+    return "filename " + base64.b64encode(name.encode()).decode()
+
+
+def as_device():
+    if not device_tokens:
+        body = json.dumps({"imei": DEVICE}).encode()
+        device_tokens.append(json.load(call("POST", "/auth/device", {"content-type": "application/json"}, body))["accessToken"])
+    return {"Authorization": f"Bearer {device_tokens[0]}"}
+
+
+def call(method, path, headers, body=None):
+    return urllib.request.urlopen(urllib.request.Request(API + path, body, headers, method=method))

@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { AppModule } from './app.module.js'
 import type { AppConfig } from './config/app-config.js'
+import { refuseNamelessUploads } from './ingress/http/nameless-uploads.js'
 import { createLogger } from './operations/json-logger.js'
 import { registerBodyParsers } from './web/body-parsers.js'
 import { registerCsvBody } from './web/csv-body.js'
@@ -34,6 +35,7 @@ export async function equipApp(app: NestFastifyApplication, config: AppConfig): 
   registerBodyParsers(app)
   registerCsvBody(fastify)
   registerStreamedBodies(fastify)
+  refuseNamelessUploads(fastify)
   await registerCors(app, config)
   setUpOpenApi(app)
   app.get(SocketServer).attach(app.getHttpServer())

@@ -11,7 +11,13 @@ interface Operation {
   readonly description: string
   readonly tags: string[]
   readonly security?: Array<Record<string, unknown>>
-  readonly parameters?: Array<{ in: string; name: string; description?: string; schema: { example?: unknown } }>
+  readonly parameters?: Array<{
+    in: string
+    name: string
+    required?: boolean
+    description?: string
+    schema: { example?: unknown; default?: unknown }
+  }>
   readonly requestBody?: { readonly content: Record<string, Content> }
   readonly responses: Record<string, { headers?: Record<string, { required?: boolean }> }>
 }
@@ -96,6 +102,44 @@ describe('the documented API', () => {
     expect((await sendExample('loginUser')).body.code).toBe('login_refused')
     expect((await sendExample('changePassword', admin)).body.code).toBe('login_refused')
     expect((await sendExample('refreshUser')).body.code).toBe('token_invalid')
+  })
+
+  it('fills in, for whoever tries a call, what leads to an answer at once and no filter that hides things', () => {
+    const filledIn = operations.flatMap(({ operationId, parameters = [] }) =>
+      parameters
+        .filter(({ required, schema }) => !required && (schema.example ?? schema.default) !== undefined)
+        .map(({ name }) => ({ operationId, name })),
+    )
+    expect(filledIn.filter(({ name }) => !['limit', 'sort'].includes(name))).toEqual([
+      // The one example of what is required but for its alternative.
+      { operationId: 'createUpload', name: 'Upload-Length' },
+    ])
+    const empty = operations.flatMap(({ operationId, parameters = [] }) =>
+      parameters
+        .filter(({ in: place, required, schema }) => place !== 'query' && required && schema.example === undefined)
+        .map(({ name }) => `${operationId}.${name}`),
+    )
+    expect(empty).toEqual([])
+  })
+
+  it('takes the examples of headers as they are', async () => {
+    const device = await running.api.loginDevice('350123451234567')
+    const headersOf = ({ parameters = [] }: Operation) =>
+      Object.fromEntries(
+        parameters
+          .filter(({ in: place, schema }) => place === 'header' && schema.example !== undefined)
+          .map(({ name, schema }) => [name, String(schema.example)]),
+      )
+    const begin = named('createUpload')
+    const begun = await running.api.request(begin.method, begin.path, { token: device, headers: headersOf(begin) })
+    expect(begun.status).toBe(201)
+    const { method, ...rest } = named('continueUpload')
+    const answer = await running.api.request(method, String(begun.headers.get('location')), {
+      token: device,
+      text: '',
+      headers: { ...headersOf({ method, ...rest } as Operation), 'content-type': 'application/offset+octet-stream' },
+    })
+    expect([answer.status, answer.headers.get('upload-offset')]).toEqual([204, '0'])
   })
 
   it('refuses a query parameter that no route knows, on every route', async () => {

@@ -83,7 +83,7 @@ describe('GET /openapi.json', () => {
         'POST /api/v1/devices/{deviceId}/secret',
         'POST /api/v1/locations',
         'POST /api/v1/users',
-        'PUT /api/v1/videos/{fileName}',
+        'PUT /api/v1/videos/{id}',
         'POST /api/v1/videos/{id}/complete',
         'POST /api/v1/videos/uploads',
         'POST /api/v1/videos/direct',
@@ -102,6 +102,11 @@ describe('GET /openapi.json', () => {
         'POST /api/v1/videos/{id}/link',
       ].sort(),
     )
+  })
+
+  it('names each place once', () => {
+    const places = Object.keys(document.paths).map((path) => path.replace(/\{\w+\}/g, '{}'))
+    expect(places.filter((place, index) => places.indexOf(place) !== index)).toEqual([])
   })
 
   it('says what each one is for', () => {

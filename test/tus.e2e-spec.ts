@@ -418,6 +418,22 @@ describe('OPTIONS', () => {
     )
     expect(answer.headers.get('access-control-allow-origin')).toBeNull()
   })
+
+  it('says so to pages of other origins, whose browsers get an answer of their own before', async () => {
+    const other = await startApp({ CORS_ORIGINS: 'https://console.example', VIDEO_MAX_BYTES: String(MAX_BYTES) })
+    const ask = async (headers: Record<string, string>) => {
+      const answer = await fetch(`${other.url}${UPLOADS}`, { method: 'OPTIONS', headers })
+      return ['access-control-allow-origin', 'access-control-allow-methods', 'tus-version', 'tus-max-size'].map(
+        (name) => answer.headers.get(name),
+      )
+    }
+    const origin = 'https://console.example'
+    const preflight = { origin, 'access-control-request-method': 'PATCH' }
+    expect(await ask({ origin })).toEqual([origin, null, '1.0.0', String(MAX_BYTES)])
+    expect(await ask({})).toEqual([null, null, '1.0.0', String(MAX_BYTES)])
+    expect(await ask(preflight)).toEqual([origin, 'GET, HEAD, POST, PUT, PATCH, DELETE', null, null])
+    await other.close()
+  })
 })
 
 describe('tus-js-client', () => {

@@ -235,7 +235,7 @@ describe('PUT /videos/{fileName}', () => {
       expect([name, answer.status, answer.code]).toEqual([name, 400, 'invalid_request'])
     }
     const empty = await rawPut('')
-    expect([empty.status, empty.code]).toEqual([404, 'not_found'])
+    expect([empty.status, empty.code]).toEqual([400, 'invalid_file_name'])
   })
 
   /** Node's own client changes paths. */

@@ -38,8 +38,8 @@ export class CommandsController {
     name: 'Prefer',
     required: false,
     description:
-      'RFC 7240: `wait=N` waits up to N seconds, at most 30, for an end of the command. Granted, the answer carries `Preference-Applied`. Anything else is ignored.',
-    schema: { type: 'string', example: 'wait=5' },
+      'RFC 7240: `wait=N`, such as `wait=5`, waits up to N seconds, at most 30, for an end of the command. Granted, the answer carries `Preference-Applied`. Anything else is ignored.',
+    schema: { type: 'string' },
   })
   @ApiOperation({
     operationId: 'sendCommand',

@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { SCREENSHOTS, VIDEO_STATUSES } from '../model/video.js'
 import { DEVICE_ID_FORM } from '../web/device-id-param.js'
-import { cursorIn, isForwardRange, limitIn, pageOut, severalIn, timeIn, timeOut, wordIn } from '../web/schemas.js'
+import {
+  cursorIn,
+  isForwardRange,
+  limitIn,
+  pageOut,
+  severalIn,
+  timeIn,
+  timeOut,
+  UNIT_TIME_PATTERN,
+  wordIn,
+} from '../web/schemas.js'
 
 const ID_FORM = '[A-Za-z0-9_-]{1,64}'
 const MAX_NAMES = 100
@@ -43,7 +53,14 @@ export const videoOut = z
       .string()
       .nullable()
       .describe('Such as `media_tool_missing` or `not_decodable`; the file itself stays fetchable. null unless failed'),
-    recordedAt: timeOut().nullable().describe("By the unit's clock; null: it did not say"),
+    // No `date-time` of RFC 3339: a unit whose clock is broken still has its video taken.
+    recordedAt: z
+      .string()
+      .meta({ pattern: UNIT_TIME_PATTERN })
+      .nullable()
+      .describe(
+        "The unit's clock, ISO 8601 UTC with milliseconds; null: it did not say. Beyond the years 0 to 9999, where only a broken clock is, the year has a sign and six digits",
+      ),
     uploadedAt: timeOut(),
     durationS: z.number().min(0).nullable().describe('Seconds; null: a picture, or not read'),
     width: z.int().min(1).nullable().describe('Pixels'),

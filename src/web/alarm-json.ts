@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ALARM_STATUSES, ALARM_TYPES, type Alarm, type AlarmChange } from '../model/alarm.js'
 import { formatTime } from '../model/time.js'
 import { DEVICE_ID_FORM } from './device-id-param.js'
-import { timeOut } from './schemas.js'
+import { timeOut, UNIT_TIME_PATTERN } from './schemas.js'
 
 export const ALARM_EXAMPLE = {
   id: '019aa9f3b2c2000001b7e2a41d7f3c55',
@@ -35,7 +35,7 @@ export const ALARM_EXAMPLE = {
 const unitTimeOut = z.string().meta({
   description:
     "The unit's clock, ISO 8601 UTC with milliseconds. Beyond the years 0 to 9999, where only a broken clock is (`timeSuspect`), the year has a sign and six digits",
-  pattern: '^(?:[0-9]{4}|[+-][0-9]{6})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$',
+  pattern: UNIT_TIME_PATTERN,
 })
 
 const status = z.enum(ALARM_STATUSES)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Answers, Refuses } from './answers.js'
+import { Answers, Refuses, RefusesWith } from './answers.js'
 
 class Routes {
   @Refuses('device_exists', 'token_missing', 'login_refused')
@@ -9,6 +9,11 @@ class Routes {
   @Refuses()
   @Answers(503, 'Why it does not work', z.object({ reason: z.string() }))
   report(): void {}
+
+  @Refuses('device_exists', 'token_missing')
+  @RefusesWith(422, 'file_exists')
+  @Refuses('not_found', 'idempotency_key_reused')
+  upload(): void {}
 }
 
 describe('Refuses', () => {
@@ -49,6 +54,16 @@ describe('Refuses', () => {
     expect(headersOf(409)).toEqual([])
     expect(headersOf(503)).toEqual(['Retry-After'])
     expect(headersOf(401)).toEqual(['WWW-Authenticate', 'RateLimit-Limit?', 'RateLimit-Remaining?', 'RateLimit-Reset?'])
+  })
+
+  it('gives a code the status that the route has for it', () => {
+    const uploads = Reflect.getMetadata('swagger/apiResponse', Routes.prototype.upload)
+    const examplesOf = (status: number): Record<string, { value: { status: number } }> =>
+      uploads[status].content['application/problem+json'].examples
+    expect(Object.keys(uploads)).toEqual(['400', '401', '404', '409', '422', '500', '503'])
+    expect(Object.keys(examplesOf(409))).toEqual(['device_exists'])
+    expect(Object.keys(examplesOf(422))).toEqual(['idempotency_key_reused', 'file_exists'])
+    expect(examplesOf(422).file_exists?.value.status).toBe(422)
   })
 
   it('leaves a status alone that the route documents itself', () => {

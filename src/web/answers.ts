@@ -26,6 +26,7 @@ export const REFUSED_BODIES = ['invalid_request', 'unsupported_media_type', 'bod
 /** Where @nestjs/swagger keeps a route's responses, by status. */
 const RESPONSES = 'swagger/apiResponse'
 const REFUSED = 'milepost:refused'
+const STATUSES = 'milepost:refused-with'
 const PROBLEM = 'application/problem+json'
 
 interface Documented {
@@ -44,25 +45,47 @@ export function Refuses(...codes: ErrorCode[]): MethodDecorator & ClassDecorator
     Reflect.defineMetadata(REFUSED, all, subject)
     const responses = (Reflect.getMetadata(RESPONSES, subject) as Record<number, Documented> | undefined) ?? {}
     const own = Object.entries(responses).filter(([, { content }]) => content?.[PROBLEM] === undefined)
-    Reflect.defineMetadata(RESPONSES, { ...refusalsOf(all), ...Object.fromEntries(own) }, subject)
+    Reflect.defineMetadata(RESPONSES, { ...refusalsOf(all, statusesOf(subject)), ...Object.fromEntries(own) }, subject)
   }
 }
 
-function refusalsOf(codes: readonly ErrorCode[]): Record<number, unknown> {
-  const statuses = new Set(codes.map((code) => ERROR_CATALOGUE[code].status))
+/** Documents a code that a route refuses with under another status than the catalogue's. */
+export function RefusesWith(status: number, code: ErrorCode): MethodDecorator {
+  return (target: object, key: string | symbol, descriptor: PropertyDescriptor) => {
+    const subject = descriptor.value as object
+    Reflect.defineMetadata(STATUSES, { ...statusesOf(subject), [code]: status }, subject)
+    Refuses(code)(target, key, descriptor)
+  }
+}
+
+type Statuses = Readonly<Partial<Record<ErrorCode, number>>>
+
+function statusesOf(subject: object): Statuses {
+  return (Reflect.getMetadata(STATUSES, subject) as Statuses | undefined) ?? {}
+}
+
+function refusalsOf(codes: readonly ErrorCode[], statuses: Statuses): Record<number, unknown> {
+  const statusOf = (code: ErrorCode) => statuses[code] ?? ERROR_CATALOGUE[code].status
+  const all = [...new Set(codes.map(statusOf))]
   return Object.fromEntries(
-    [...statuses].map((status) => [status, refusal(codes.filter((code) => ERROR_CATALOGUE[code].status === status))]),
+    all.map((status) => [
+      status,
+      refusal(
+        status,
+        codes.filter((code) => statusOf(code) === status),
+      ),
+    ]),
   )
 }
 
-function refusal(codes: readonly ErrorCode[]) {
+function refusal(status: number, codes: readonly ErrorCode[]) {
   return {
     description: codes.map((code) => `\`${code}\` ${ERROR_CATALOGUE[code].title}`).join('; '),
     headers: headersOf([...new Set(codes.flatMap(headersOfCode))]),
     content: {
       [PROBLEM]: {
         schema: { $ref: '#/components/schemas/Problem' },
-        examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
+        examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(status, code) }])),
       },
     },
   }
@@ -77,7 +100,7 @@ function headersOfCode(code: ErrorCode): readonly AnswerHeaderName[] {
   return status === 503 ? ['Retry-After'] : []
 }
 
-function exampleOf(code: ErrorCode) {
-  const { status, title } = ERROR_CATALOGUE[code]
+function exampleOf(status: number, code: ErrorCode) {
+  const { title } = ERROR_CATALOGUE[code]
   return { type: `urn:milepost:error:${code}`, title, status, detail: title, code }
 }

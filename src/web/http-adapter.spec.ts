@@ -257,6 +257,13 @@ describe('createHttpAdapter', () => {
       expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
     })
 
+    it('answers OPTIONS that are no preflight as it does without CORS', async () => {
+      await start({ CORS_ORIGINS: ORIGIN })
+      const { status, headers } = await fetch(`${url}/echo/address`, { method: 'OPTIONS', headers: { origin: ORIGIN } })
+      expect([status, headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+      expect(headers.get('access-control-allow-origin')).toBe(ORIGIN)
+    })
+
     it('gives another origin nothing', async () => {
       await start({ CORS_ORIGINS: ORIGIN })
       const { headers } = await fetch(`${url}/echo/address`, { headers: { origin: 'https://evil.example.com' } })

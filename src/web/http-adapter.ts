@@ -1,4 +1,4 @@
-import type { NestApplicationOptions } from '@nestjs/common'
+import type { INestApplication, NestApplicationOptions } from '@nestjs/common'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { AppConfig } from '../config/app-config.js'
@@ -72,15 +72,23 @@ function endsConnection(request: FastifyRequest, reply: FastifyReply): boolean {
 export function registerCors(app: NestFastifyApplication, config: AppConfig): void {
   const origin = allowedOrigins(config)
   if (origin === undefined) return
-  app.enableCors({
+  const options = {
     origin,
     methods: METHODS,
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_GOOD_FOR_S,
     credentials: false,
-    // OPTIONS without an origin is no preflight but a question, such as tus asks.
-    strictPreflight: false,
-  })
+  }
+  // OPTIONS without those headers is no preflight but a question, such as tus asks: it is for the route to answer.
+  // The type of this platform's application lacks what the platform takes: options for each request.
+  const general: INestApplication = app
+  general.enableCors((request: FastifyRequest, done: (error: null, options: object) => void) =>
+    done(null, { ...options, preflight: isPreflight(request) }),
+  )
+}
+
+function isPreflight({ headers }: FastifyRequest): boolean {
+  return headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
 /** Answers a path that is not well encoded; no route is found for it. */

@@ -65,6 +65,9 @@ export const timeOut = () =>
     examples: ['2026-11-22T07:30:00.000Z'],
   })
 
+/** What any moment looks like in an answer, also one of a broken clock, which is no `date-time` of RFC 3339. */
+export const UNIT_TIME_PATTERN = '^(?:[0-9]{4}|[+-][0-9]{6})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$'
+
 /** `limit` of a list. */
 export const limitIn = () =>
   z

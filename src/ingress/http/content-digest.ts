@@ -7,6 +7,9 @@ const BARE_ITEM =
 const PARAMETERS = `(?:; *${KEY}(?:=(?:${BARE_ITEM}))?)*`
 /** One member of a dictionary of RFC 8941. */
 const MEMBER = new RegExp(`[ \\t]*(${KEY})(?:=(${BARE_ITEM}))?${PARAMETERS}[ \\t]*(,|$)`, 'y')
+const ANY_MEMBER = `[ \\t]*${KEY}(?:=(?:${BARE_ITEM}))?${PARAMETERS}[ \\t]*`
+/** What any such header looks like, for the documentation. */
+export const CONTENT_DIGEST_PATTERN = `^${ANY_MEMBER}(?:,${ANY_MEMBER})*$`
 const SHA_256 = /^:([A-Za-z0-9+/]{43}=):$/
 
 /**

@@ -5,7 +5,6 @@ import { AppError } from '../../model/app-error.js'
 import { videoIdParam, videoOut } from '../../videos/video.schema.js'
 import { Answers, REFUSED_BODIES, Refuses } from '../../web/answers.js'
 import { API } from '../../web/api-path.js'
-import { fileNameOf } from './upload-facts.js'
 import {
   type DirectCompletionIn,
   type DirectUploadIn,
@@ -28,8 +27,7 @@ export class DirectUploadsController {
   })
   @Answers(201, 'Where the file goes', directUploadOut)
   @Refuses(...REFUSED_BODIES, 'invalid_file_name', 'direct_upload_unavailable', 'disk_full')
-  begin(@Body({ schema: directUploadIn }) { fileName }: DirectUploadIn): never {
-    fileNameOf(fileName)
+  begin(@Body({ schema: directUploadIn }) _upload: DirectUploadIn): never {
     throw unavailable()
   }
 

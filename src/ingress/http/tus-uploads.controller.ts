@@ -6,7 +6,7 @@ import { CurrentDeviceId, ForDevices, Public } from '../../identity/access.js'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { Sessions } from '../../sessions/sessions.js'
-import { Answers, Refuses } from '../../web/answers.js'
+import { Answers, Refuses, RefusesWith } from '../../web/answers.js'
 import { contentTypeOf, StreamedBody } from '../../web/streamed-body.js'
 import { requestBodyOf } from './request-body.js'
 import { TUS_PATH, TUS_VERSION, TusUploads } from './tus-uploads.js'
@@ -21,11 +21,15 @@ const uploadIdParam = z
 const Version = () =>
   ApiHeader({
     name: 'Tus-Resumable',
+    required: true,
     description: 'Version of the protocol',
-    schema: { type: 'string', enum: ['1.0.0'] },
+    schema: { type: 'string', enum: [TUS_VERSION], example: TUS_VERSION },
   })
-const number = (name: string, description: string, required: boolean) =>
-  ApiHeader({ name, required, description, schema: { type: 'integer', minimum: 0 } })
+const number = (name: string, description: string, schema: { minimum: number; example?: number }, required = false) =>
+  ApiHeader({ name, required, description, schema: { type: 'integer', ...schema } })
+
+const PAIR = '[^ ,]+(?: [A-Za-z0-9+/]*={0,2})?'
+const METADATA = `^(?:${PAIR},)*filename [A-Za-z0-9+/]+={0,2}(?:,${PAIR})*$`
 
 /** tus 1.0 (https://tus.io): uploads that go on where they stopped. */
 @ApiTags('videos')
@@ -59,20 +63,28 @@ export class TusUploadsController {
       'tus: the address to send bytes to is in `Location`. `Upload-Metadata` names `filename` and may name `recordedAt`. Bytes may come along with `Content-Type: application/offset+octet-stream`; if that is all of them, the answer carries `Video-Id`. What is known to be refused in the end is refused now.',
   })
   @Version()
-  @number('Upload-Length', 'Bytes of the file', false)
-  @number('Upload-Defer-Length', '1: the length comes with a later request', false)
+  @number('Upload-Length', 'Bytes of the file; either this or `Upload-Defer-Length`', {
+    minimum: 1,
+    example: 4_194_304,
+  })
+  @ApiHeader({
+    name: 'Upload-Defer-Length',
+    required: false,
+    description: '1: the length comes with a later request',
+    schema: { type: 'string', enum: ['1'] },
+  })
   @ApiHeader({
     name: 'Upload-Metadata',
     required: true,
     description:
       'Pairs of key and base64 value, by commas: `filename Y3Jhc2gubXA0,recordedAt MjAyNi0xMS0yMlQwNzoyOTo1MFo=`',
-    schema: { type: 'string' },
+    schema: { type: 'string', pattern: METADATA, example: 'filename Y3Jhc2gubXA0' },
   })
   @Answers(201, 'The upload, begun', undefined, ['Location', 'Upload-Expires', 'Upload-Offset', 'Video-Id'])
+  @RefusesWith(422, 'file_exists')
   @Refuses(
     'invalid_request',
     'invalid_file_name',
-    'file_exists',
     'unsupported_version',
     'body_too_large',
     'unsupported_media',
@@ -96,7 +108,8 @@ export class TusUploadsController {
   })
   @Version()
   @Answers(200, 'Nothing but headers', undefined, ['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Video-Id'])
-  @Refuses('not_found', 'file_exists', 'unsupported_version', 'unsupported_media')
+  @RefusesWith(422, 'file_exists')
+  @Refuses('not_found', 'unsupported_version', 'unsupported_media')
   stand(
     @Param('uploadId', { schema: uploadIdParam }) _id: string,
     @Req() request: FastifyRequest,
@@ -116,16 +129,16 @@ export class TusUploadsController {
       'tus: `Upload-Offset` in the answer says how many bytes are on disk. The last one carries `Video-Id`: the video is there. Bytes that are no video are refused as soon as that is clear (415), other bytes under a name that exists with the last (422 `file_exists`); both remove the upload.',
   })
   @Version()
-  @number('Upload-Offset', 'Where these bytes begin', true)
-  @number('Upload-Length', 'If it was deferred', false)
+  @number('Upload-Offset', 'Where these bytes begin', { minimum: 0, example: 0 }, true)
+  @number('Upload-Length', 'If it was deferred', { minimum: 1 })
   @ApiConsumes(BYTES)
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: true })
   @Answers(204, 'The bytes are on disk', undefined, ['Upload-Offset', 'Upload-Expires', 'Video-Id'])
+  @RefusesWith(422, 'file_exists')
   @Refuses(
     'invalid_request',
     'not_found',
     'offset_conflict',
-    'file_exists',
     'unsupported_version',
     'body_too_large',
     'unsupported_media',
@@ -152,7 +165,8 @@ export class TusUploadsController {
   })
   @Version()
   @Answers(204, 'It is gone')
-  @Refuses('not_found', 'unsupported_version')
+  @RefusesWith(422, 'file_exists')
+  @Refuses('not_found', 'unsupported_version', 'unsupported_media')
   end(
     @Param('uploadId', { schema: uploadIdParam }) _id: string,
     @Req() request: FastifyRequest,

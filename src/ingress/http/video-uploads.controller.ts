@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CurrentDeviceId, ForDevices } from '../../identity/access.js'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
+import { TIME_PATTERN } from '../../model/time.js'
 import { Sessions } from '../../sessions/sessions.js'
 import { type SingleUpload, SingleUploads } from '../../videos/single-uploads.js'
 import type { UploadBody } from '../../videos/upload-body.js'
@@ -13,10 +14,11 @@ import { toVideoJson } from '../../videos/video-json.js'
 import { Answers, Refuses } from '../../web/answers.js'
 import { API } from '../../web/api-path.js'
 import { StreamedBody } from '../../web/streamed-body.js'
-import { sha256Of } from './content-digest.js'
+import { CONTENT_DIGEST_PATTERN, sha256Of } from './content-digest.js'
 import { openMultipart } from './multipart-upload.js'
 import { requestBodyOf } from './request-body.js'
 import { fileNameOf, recordedAtOf } from './upload-facts.js'
+import { FILE_NAME_FORM } from './video-uploads.schema.js'
 
 const REFUSALS = [
   'invalid_request',
@@ -38,7 +40,7 @@ export class VideoUploadsController {
     private readonly sessions: Sessions,
   ) {}
 
-  @Put(':fileName')
+  @Put(':id')
   @StreamedBody()
   @ForDevices()
   @ApiOperation({
@@ -48,21 +50,22 @@ export class VideoUploadsController {
       'The file as the body, whatever `Content-Type` says. Answered when it is on disk. Sending the same bytes under the same name again is safe: 200 with the video that is there. What breaks off leaves nothing; over bad networks use tus (`/videos/uploads`).',
   })
   @ApiParam({
-    name: 'fileName',
-    description: 'Percent-encoded UTF-8; at most 200 bytes; one path segment',
-    schema: { type: 'string', example: 'crash-0712.mp4' },
+    // As the path of one video, which this is too: OpenAPI forbids two names for one place.
+    name: 'id',
+    description: 'The name of the file: percent-encoded UTF-8, at most 200 bytes, one path segment',
+    schema: { type: 'string', ...FILE_NAME_FORM, example: 'crash-0712.mp4' },
   })
   @ApiHeader({
     name: 'Content-Digest',
     required: false,
     description: 'RFC 9530: `sha-256=:base64:`; other algorithms are not looked at',
-    schema: { type: 'string' },
+    schema: { type: 'string', pattern: CONTENT_DIGEST_PATTERN },
   })
   @ApiHeader({
     name: 'X-Recorded-At',
     required: false,
     description: 'When it was recorded: ISO 8601 with an offset, or epoch milliseconds',
-    schema: { type: 'string' },
+    schema: { type: 'string', pattern: TIME_PATTERN },
   })
   @ApiConsumes('application/octet-stream')
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: true })
@@ -70,7 +73,7 @@ export class VideoUploadsController {
   @Answers(200, 'The video, which was there', videoOut)
   @Refuses(...REFUSALS, 'digest_mismatch')
   async put(
-    @Param('fileName') name: string,
+    @Param('id') name: string,
     @Req() request: FastifyRequest,
     @CurrentDeviceId() deviceId: DeviceId,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -104,7 +107,11 @@ export class VideoUploadsController {
       type: 'object',
       required: ['file'],
       properties: {
-        recordedAt: { type: 'string', description: 'Before the file. ISO 8601 with an offset, or epoch milliseconds' },
+        recordedAt: {
+          type: 'string',
+          pattern: TIME_PATTERN,
+          description: 'Before the file. ISO 8601 with an offset, or epoch milliseconds',
+        },
         file: { type: 'string', format: 'binary' },
       },
     },

@@ -1,14 +1,28 @@
 import { z } from 'zod'
-import { readableIn, timeInBody, timeOut } from '../../web/schemas.js'
+import { parseFileName } from '../../model/file-name.js'
+import { timeInBody, timeOut } from '../../web/schemas.js'
 
 const SHA_256 = /^[0-9a-fA-F]{64}$/
 /** Over this the file goes up in parts of this size. */
 const PART_BYTES = 67_108_864
 
+/** As much as the documentation can say of names; what exactly is one: `parseFileName`. */
+export const FILE_NAME_FORM = {
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$',
+}
+
 /** Body of `POST /videos/direct`. */
 export const directUploadIn = z
   .object({
-    fileName: readableIn(1, 200).describe('One path segment of at most 200 bytes'),
+    fileName: z
+      .string()
+      .refine((name) => parseFileName(name) !== undefined, {
+        message: 'must be one path segment of 1 to 200 bytes',
+        params: { code: 'invalid_file_name' },
+      })
+      .meta({ ...FILE_NAME_FORM, description: 'One path segment of at most 200 bytes of UTF-8' }),
     bytes: z.int().min(1).describe('Size of the file'),
     sha256: z.string().regex(SHA_256, 'must be 64 hexadecimal digits').meta({ pattern: SHA_256.source }),
     recordedAt: timeInBody().nullish(),
