@@ -4,11 +4,9 @@ import type { DeviceId } from '../../model/device-id.js'
 import { formatTime } from '../../model/time.js'
 import type { ResumableUpload, ResumableUploads } from '../../videos/resumable-uploads.js'
 import type { UploadBody } from '../../videos/upload-body.js'
-import { fileNameOf, recordedAtOf } from './upload-facts.js'
+import { decodedFileNameOf, recordedAtOf } from './upload-facts.js'
 
 const EXTENSIONS = ['creation', 'creation-with-upload', 'creation-defer-length', 'expiration', 'termination']
-/** What bytes that are no UTF-8 were read as. */
-const REPLACED = '\uFFFD'
 
 /** What one request of the tus protocol is about. */
 export interface TusSubject {
@@ -33,11 +31,10 @@ export class TusDataStore extends DataStore {
 
   override async create(upload: Upload): Promise<Upload> {
     const { filename, recordedAt } = upload.metadata ?? {}
-    if (filename?.includes(REPLACED)) throw new AppError('invalid_file_name', 'The name is not in UTF-8')
     const created = await this.uploads.create({
       id: upload.id,
       deviceId: this.subject.deviceId,
-      fileName: fileNameOf(filename),
+      fileName: decodedFileNameOf(filename),
       length: upload.size,
       recordedAtMs: recordedAtOf(recordedAt, 'recordedAt'),
     })

@@ -12,6 +12,18 @@ export function fileNameOf(name: string | null | undefined): string {
   )
 }
 
+/** What bytes that are no UTF-8 were read as. */
+const REPLACED = '\uFFFD'
+
+/**
+ * A name that somebody else read from bytes. Where these were no UTF-8, names that differ would be read as one.
+ * @throws AppError `invalid_file_name`
+ */
+export function decodedFileNameOf(name: string | null | undefined): string {
+  if (name?.includes(REPLACED)) throw new AppError('invalid_file_name', 'The name is not in UTF-8')
+  return fileNameOf(name)
+}
+
 /**
  * When the unit says that it was recorded.
  * @param path what the value is called where it stands

@@ -17,7 +17,7 @@ import { StreamedBody } from '../../web/streamed-body.js'
 import { CONTENT_DIGEST_PATTERN, sha256Of } from './content-digest.js'
 import { openMultipart } from './multipart-upload.js'
 import { requestBodyOf } from './request-body.js'
-import { fileNameOf, recordedAtOf } from './upload-facts.js'
+import { decodedFileNameOf, fileNameOf, recordedAtOf } from './upload-facts.js'
 import { FILE_NAME_FORM } from './video-uploads.schema.js'
 
 const REFUSALS = [
@@ -129,7 +129,7 @@ export class VideoUploadsController {
     const { fileName, recordedAt, bytes } = await openMultipart(request)
     const upload = {
       deviceId,
-      fileName: fileNameOf(fileName),
+      fileName: decodedFileNameOf(fileName),
       recordedAtMs: recordedAtOf(recordedAt, 'recordedAt'),
       way: 'multipart',
     } as const
