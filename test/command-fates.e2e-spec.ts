@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
 import { CommandWaits } from '../src/commands/command-waits.js'
+import { DeviceDirectory } from '../src/identity/device-directory.js'
 import { type Answer, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { ADMIN_PASSWORD } from './support/server-process.js'
@@ -16,6 +17,31 @@ interface Item {
   readonly message: string | null
   readonly createdAt: string
   readonly history: ReadonlyArray<{ readonly at: string; readonly status: string; readonly detail: string | null }>
+}
+
+interface Described {
+  readonly $ref?: string
+  readonly example?: unknown
+}
+interface OpenApi {
+  readonly paths: Record<
+    string,
+    {
+      readonly post: {
+        readonly requestBody: {
+          readonly content: Record<
+            string,
+            {
+              readonly schema: Described
+              readonly example?: unknown
+              readonly examples?: Record<string, { readonly value: unknown }>
+            }
+          >
+        }
+      }
+    }
+  >
+  readonly components: { readonly schemas: Record<string, Described> }
 }
 
 const OPEN = { DEVICE_ENROLMENT: 'open', LOGIN_FAILURES_PER_MINUTE: '0' }
@@ -284,6 +310,40 @@ describe('a device that is shut out', () => {
     const { orders } = await unit()
     await sleep(100)
     expect(orders).toEqual([])
+  })
+})
+
+describe('a device that is removed while a command for it is stored', () => {
+  it('leaves no command open', async () => {
+    const directory = running.app.get(DeviceDirectory)
+    const find = directory.find.bind(directory)
+    let asked = 0
+    const spy = jest.spyOn(directory, 'find').mockImplementation(async (deviceId) => {
+      if (deviceId === imei) asked += 1
+      return asked > 1 ? undefined : find(deviceId)
+    })
+    const { id } = (await send()).body
+    spy.mockRestore()
+    expect(await get(id)).toMatchObject({ status: 'cancelled', message: 'device_deleted' })
+  })
+})
+
+describe('the examples of the document', () => {
+  it('are commands that an admin may send', async () => {
+    const { body: document } = await running.api.get<OpenApi>('/openapi.json')
+    const content = document.paths['/api/v1/devices/{deviceId}/commands']?.post.requestBody.content['application/json']
+    const name = content?.schema.$ref?.split('/').at(-1) ?? ''
+    const schema = document.components.schemas[name] ?? content?.schema
+    const examples = [
+      content?.example,
+      schema?.example,
+      ...Object.values(content?.examples ?? {}).map(({ value }) => value),
+    ].filter((example) => example !== undefined)
+    expect(examples.length).toBeGreaterThan(0)
+    for (const example of examples) {
+      const { status, body } = await send(example as Record<string, unknown>, {}, 'admin')
+      expect([status, body.type]).toEqual([202, (example as Item).type])
+    }
   })
 })
 

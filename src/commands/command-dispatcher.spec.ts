@@ -14,7 +14,7 @@ import { openSqliteDataSource } from '../storage/sql/sqlite-data-source.js'
 import { TypeormCommandRecords } from '../storage/sql/typeorm-command-records.js'
 import { CommandChanges } from './command-changes.js'
 import { CommandDispatcher } from './command-dispatcher.js'
-import { cancel, MAX_RESENDS_NOTED, settle } from './command-life.js'
+import { cancel, lapse, MAX_RESENDS_NOTED, settle } from './command-life.js'
 import { CommandSweeper } from './command-sweeper.js'
 
 const T = 1_700_000_000_000
@@ -25,6 +25,8 @@ let directory: string
 let dataSource: DataSource
 let now: number
 let full = false
+/** Devices that are not in the registry. */
+const gone = new Set<string>()
 let stop: () => void = () => undefined
 
 beforeAll(async () => {
@@ -41,6 +43,7 @@ beforeEach(async () => {
   await dataSource.query('DELETE FROM commands')
   now = T
   full = false
+  gone.clear()
 })
 afterEach(() => {
   stop()
@@ -87,7 +90,7 @@ async function quiet(): Promise<void> {
 }
 
 /** Everything between the store and the links, as one process has it. */
-async function start() {
+async function start(prepare: (sessions: Sessions) => void = () => undefined) {
   const clock = () => now
   const records = new WatchedRecords(dataSource)
   const sessions = new Sessions(new Metrics(), clock)
@@ -98,9 +101,13 @@ async function start() {
   const resent: string[] = []
   const options = { resultTimeoutMs: 600_000, onResent: ({ id }: CommandRecord) => resent.push(id), now: clock }
   const dispatcher = new CommandDispatcher(records, changes, sessions, options)
-  const there = { list: async ({ among }: { among: string[] }) => among.map((deviceId) => ({ deviceId })) }
+  const isThere = (deviceId: string) => !gone.has(deviceId)
+  const there = {
+    list: async ({ among }: { among: string[] }) => among.filter(isThere).map((deviceId) => ({ deviceId })),
+  }
   const sweeper = new CommandSweeper(records, changes, there as never, sessions, clock)
   await sweeper.start()
+  prepare(sessions)
   await dispatcher.start()
   stop = () => {
     dispatcher.stop()
@@ -195,6 +202,19 @@ describe('the dispatcher', () => {
     const next = connect(sessions)
     await quiet()
     expect(idsOf(next)).toEqual([id])
+  })
+
+  it('does not send what was cancelled while that it goes out was stored', async () => {
+    const { sessions, wish, records, changes } = await start()
+    const replace = records.replace.bind(records)
+    jest.spyOn(records, 'replace').mockImplementationOnce(async (record) => {
+      await changes.apply(record.id, (command, nowMs) => cancel(command, null, nowMs))
+      return replace(record)
+    })
+    const link = connect(sessions)
+    const [cancelled, next] = [await wish(), await wish('REBOOT')]
+    await quiet()
+    expect([idsOf(link), (await records.find(cancelled.id))?.status]).toEqual([[next.id], 'cancelled'])
   })
 
   it('sends nothing that is overdue, however long ago anybody looked', async () => {
@@ -621,5 +641,64 @@ describe('commands of a device that left the registry', () => {
     expect(await records.find(queued.id)).toMatchObject({ status: 'cancelled', message: 'device_deleted' })
     expect((await records.find(newer.id))?.status).toBe('queued')
     expect((await records.find(other.id))?.status).toBe('queued')
+  })
+
+  it('are cancelled at the next start where a killed server left them', async () => {
+    const one = await start()
+    const commands = [await one.wish(), await one.wish(), await one.wish('RESET', 'other')]
+    connect(one.sessions)
+    await quiet()
+    stop()
+    gone.add('d')
+    const { records, sessions } = await start()
+    const found = await Promise.all(commands.map(({ id }) => records.find(id)))
+    expect(found.map((command) => [command?.status, command?.message])).toEqual([
+      ['cancelled', 'device_deleted'],
+      ['cancelled', 'device_deleted'],
+      ['queued', null],
+    ])
+    const link = connect(sessions)
+    await quiet()
+    expect(link.orders).toEqual([])
+  })
+})
+
+describe('the dispatcher and its clock', () => {
+  it('lets a command end once when its result comes in the moment in which it expires', async () => {
+    const { sessions, wish, records, changes } = await start()
+    connect(sessions)
+    for (const isResultFirst of [true, false]) {
+      const { id } = await wish('RESET', 'd', 1000)
+      await quiet()
+      now += 1000
+      const result = () => changes.apply(id, (command, nowMs) => settle(command, { ...DONE, status: 'done' }, nowMs))
+      const expiry = () => changes.apply(id, lapse)
+      await Promise.all(isResultFirst ? [result(), expiry()] : [expiry(), result()])
+      const found = await records.find(id)
+      const ends = found?.history.slice(2).map(({ status, detail }) => detail ?? status)
+      expect([['done'], ['expired', 'late_done']]).toContainEqual(ends)
+      expect(found?.result).toEqual(found?.status === 'done' ? DONE.result : null)
+    }
+  })
+
+  it('finds links that came while it learned which devices have commands', async () => {
+    const one = await start()
+    const { id } = await one.wish()
+    stop()
+    const list = TypeormCommandRecords.prototype.listWaitingDevices
+    const link = new TestLink()
+    let afterwards = () => {}
+    jest.spyOn(TypeormCommandRecords.prototype, 'listWaitingDevices').mockImplementation(async function (
+      this: TypeormCommandRecords,
+    ) {
+      const devices = await list.call(this)
+      afterwards()
+      return devices
+    })
+    const { sessions } = await start((sessions) => {
+      afterwards = () => void connect(sessions, link)
+    })
+    await quiet()
+    expect([sessions.linkOf('d') === link, idsOf(link)]).toEqual([true, [id]])
   })
 })
