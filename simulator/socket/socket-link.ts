@@ -153,6 +153,7 @@ class SocketLink extends UnitLink {
   }
 
   private renewAt(atMs: number, expiresAtMs: number): void {
+    if (!this.socket.connected) return // ended with the answer: nobody would take the timer back
     this.forgetRenewal = this.parts.clock.after(atMs - this.parts.clock.nowMs(), () => void this.renew(expiresAtMs))
   }
 
@@ -164,7 +165,6 @@ class SocketLink extends UnitLink {
       if (renewed !== undefined && 'expiresIn' in renewed) return this.renewAt(token.renewAtMs, token.expiresAtMs)
       if (renewed !== undefined) tokens.forget() // refused: not to be offered again
     }
-    if (!this.socket.connected) return
     const nowMs = clock.nowMs()
     const waitMs = Math.max(RENEWAL_RETRY_AT_LEAST_MS, (expiresAtMs - nowMs) * RENEWAL_RETRY_SHARE)
     this.renewAt(nowMs + waitMs, expiresAtMs)

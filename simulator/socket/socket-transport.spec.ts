@@ -238,6 +238,21 @@ describe('the token of a link', () => {
     expect(server.connections).toBe(1)
   })
 
+  it('is not thought of any more when the link ends with the answer', async () => {
+    server.tokenLifeS = 1000
+    const clock = new ManualClock()
+    const link = await linkBy(transportTo(server.origin, clock))
+    server.refuseRenewal = () => {
+      queueMicrotask(() => server.closeAll('shutting_down')) // leaves with the answer
+      return undefined
+    }
+    await clock.advance(850_000)
+    expect(await link.ended).toMatchObject({ code: 'shutting_down' })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(server.renewals).toHaveLength(1)
+    expect(clock.pending).toBe(0)
+  })
+
   it('is asked for again when the renewal failed', async () => {
     server.tokenLifeS = 1000
     const clock = new ManualClock()

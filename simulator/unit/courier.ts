@@ -43,6 +43,7 @@ export class Courier<T, Answer> implements LinkRider {
   private readonly inFlight = new Set<Promise<void>>()
   private ride: { readonly link: UnitLink; readonly health: LinkHealth } | undefined
   private pausedUntilMs = 0
+  private isStopped = false
   private forgetPause: () => void = () => {}
 
   constructor(
@@ -67,6 +68,7 @@ export class Courier<T, Answer> implements LinkRider {
   }
 
   stop(): void {
+    this.isStopped = true
     this.ride = undefined
     this.forgetPause()
   }
@@ -121,8 +123,12 @@ export class Courier<T, Answer> implements LinkRider {
     this.parts.handleRefusal?.(item, refusal, isLasting)
     const nowMs = clock.nowMs()
     if (isLasting || nowMs < this.pausedUntilMs) return // refused together: one setback
+    if (this.isStopped) return // refused in the moment of the end: nobody would take the timer back
     this.pausedUntilMs = nowMs + this.backOff.nextMs(refusal)
     this.forgetPause()
-    this.forgetPause = clock.after(this.pausedUntilMs - nowMs, () => this.wake())
+    this.forgetPause = clock.after(this.pausedUntilMs - nowMs, () => {
+      this.pausedUntilMs = 0 // a timer may come a moment before the time it was set for
+      this.wake()
+    })
   }
 }

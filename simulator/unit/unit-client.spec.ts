@@ -276,6 +276,18 @@ describe('the end', () => {
     expect(client.pending).toBe(3)
   })
 
+  it('waits for nothing after its end, also when a refusal comes in that moment', async () => {
+    const { client, clock, life } = start(() => {
+      client.stop()
+      return refuseWith('overloaded', 60_000)
+    })
+    await atRest()
+    client.record(fixes(0, 1))
+    await atRest()
+    expect(await life).toEqual({ kind: 'stopped' })
+    expect([client.pending, clock.pending]).toEqual([1, 0])
+  })
+
   it('fails as a whole when what was settled cannot be written down', async () => {
     const clock = new ManualClock()
     const outbox = new Outbox()

@@ -293,8 +293,12 @@ export class UnitClient {
   private pauseUntil(timeMs: number): void {
     const { clock } = this.parts
     this.forgetPause()
+    if (this.stopping.signal.aborted) return // refused in the moment of the end: nobody would take the timer back
     this.pausedUntilMs = timeMs
-    this.forgetPause = clock.after(timeMs - clock.nowMs(), () => this.schedulePump())
+    this.forgetPause = clock.after(timeMs - clock.nowMs(), () => {
+      this.pausedUntilMs = 0 // a timer may come a moment before the time it was set for
+      this.schedulePump()
+    })
   }
 
   private handleSilence(link: UnitLink, entries: readonly OutboxEntry[]): void {

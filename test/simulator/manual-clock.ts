@@ -9,6 +9,11 @@ export class ManualClock extends Clock {
     super()
   }
 
+  /** Timers that nobody has taken back. */
+  get pending(): number {
+    return this.timers.length
+  }
+
   nowMs(): number {
     return this.timeMs
   }
