@@ -1,22 +1,25 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOf } from '../test/simulator/fake-duties.js'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { HurriedClock } from '../test/simulator/hurried-clock.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import { findPackagedFfmpeg } from './clips/clip-maker.js'
 import type { Drive } from './drives/drive.js'
 import { readGpx } from './drives/read-gpx.js'
-import { Fleet } from './fleet.js'
-import type { FleetOptions } from './fleet-options.js'
+import { Fleet, type FleetSummary } from './fleet.js'
+import type { FleetOptions, FleetParts } from './fleet-options.js'
+
+afterAll(removeTemporaryDirectories)
 
 const UNIT = '009900000000002'
 
 let server: FakeServer
 let munich: Drive
 let ffmpeg: string
-let running: Array<{ readonly fleet: Fleet; readonly life: Promise<unknown> }> = []
+let running: Array<{ readonly fleet: Fleet; readonly life: Promise<FleetSummary> }> = []
 
 beforeAll(async () => {
   munich = await readGpx(path.join('test', 'data', 'munich-2014-1hz.gpx'))
@@ -36,9 +39,11 @@ afterEach(async () => {
   await server.stop()
 })
 
-const newState = () => mkdtempSync(path.join(tmpdir(), 'milepost-duties-'))
-
-function fleetOf(more: Partial<FleetOptions> = {}, obeyed: string[] = []): Fleet {
+/** A fleet under way, which is stopped when the test is over, however that ends. */
+function begin(
+  more: Partial<FleetOptions> = {},
+  parts: FleetParts = {},
+): { fleet: Fleet; life: Promise<FleetSummary> } {
   const options: FleetOptions = {
     origin: server.origin,
     trucks: 1,
@@ -62,13 +67,21 @@ function fleetOf(more: Partial<FleetOptions> = {}, obeyed: string[] = []): Fleet
     seed: 'test',
     usesSecrets: false,
   }
-  return new Fleet({ ...options, ...more }, [munich], { handleObeyed: (_deviceId, { id }) => void obeyed.push(id) })
+  const fleet = new Fleet({ ...options, ...more }, [munich], parts)
+  const begun = { fleet, life: fleet.run() }
+  running.push(begun)
+  return begun
 }
 
+/** A drive to its end. */
+const drive = (more: Partial<FleetOptions> = {}, parts: FleetParts = {}) => begin(more, parts).life
+
+/** Back-offs and time-outs of seconds pass ten times as fast, and stay what they are to the unit. */
+const hurried = (): FleetParts => ({ clock: new HurriedClock(10) })
+
 /** A unit that drives until the test is over, with its link open. */
-async function live(more: Partial<FleetOptions> = {}, obeyed: string[] = []): Promise<Fleet> {
-  const fleet = fleetOf({ isLive: true, speedup: 1, ...more }, obeyed)
-  running.push({ fleet, life: fleet.run() })
+async function live(more: Partial<FleetOptions> = {}, parts: FleetParts = {}): Promise<Fleet> {
+  const { fleet } = begin({ isLive: true, speedup: 1, ...more }, parts)
   await until(() => server.duties.isOnline(UNIT))
   return fleet
 }
@@ -117,14 +130,14 @@ describe('commands over the socket', () => {
   })
 
   it('reports at the interval that it was told', async () => {
-    await live({ speedup: 20 })
+    await live({ speedup: 20 }, hurried())
     await until(() => server.events.length > 5)
     expect(await server.duties.send(UNIT, { id: 'i', type: 'SET_INTERVAL', params: { seconds: 0.5 } })).toEqual({
       status: 'done',
       result: { seconds: 0.5 },
     })
     const before = server.events.length
-    await sleep(1800)
+    await sleep(400) // four seconds on the unit's clock
     const times = server.events
       .slice(before + 1)
       .flatMap(({ positions }) => positions.map(({ time }) => Date.parse(time)))
@@ -144,7 +157,7 @@ describe('commands over the socket', () => {
       setImmediate(() => server.cutAll())
       return 'take_in_silence'
     }
-    await live({ ackTimeoutMs: 300 })
+    await live({ ackTimeoutMs: 3000 }, hurried())
     await server.duties.send(UNIT, { id: 'r', type: 'RESET' })
     await until(() => server.duties.results.length === 4)
     await sleep(400)
@@ -163,7 +176,8 @@ describe('commands over the socket', () => {
 
   it('executes each command once while links drop at every point and everything is sent again', async () => {
     const obeyed: string[] = []
-    await live({ resetMs: 20, dropAcks: 0.3, ackTimeoutMs: 300 }, obeyed)
+    const handleObeyed: FleetParts['handleObeyed'] = (_deviceId, { id }) => void obeyed.push(id)
+    await live({ resetMs: 200, dropAcks: 0.3, ackTimeoutMs: 3000 }, { ...hurried(), handleObeyed })
     let step = 0
     server.duties.judgeResult = () => (++step % 2 === 0 ? 'take' : 'take_in_silence')
     const types = ['CUSTOM', 'RESET', 'SET_INTERVAL', 'REQUEST_VIDEO', 'SET_SERVER']
@@ -173,7 +187,7 @@ describe('commands over the socket', () => {
       const isCut = index % 3 !== 2 // before the command arrives, on its way back, or not at all
       for (let isOver = false; !isOver; ) {
         await until(() => server.duties.isOnline(UNIT))
-        const sending = server.duties.send(UNIT, order, 200)
+        const sending = server.duties.send(UNIT, order, 100)
         if (isCut) setTimeout(() => server.cutAll(), index % 3)
         const reply = await sending
         isOver = reply !== undefined
@@ -184,11 +198,8 @@ describe('commands over the socket', () => {
     for (const [index, id] of ids.entries()) {
       for (let reply: unknown; reply === undefined; ) {
         await until(() => server.duties.isOnline(UNIT))
-        reply = await server.duties.send(UNIT, {
-          id,
-          type: types[index % 5] ?? '',
-          params: { text: id, seconds: 1, ...CLIP },
-        })
+        const order = { id, type: types[index % 5] ?? '', params: { text: id, seconds: 1, ...CLIP } }
+        reply = await server.duties.send(UNIT, order, 300)
       }
     }
     const withResult = ids.filter((id) => /^(RESET|REQUEST_VIDEO)/.test(id))
@@ -231,7 +242,7 @@ describe('clips', () => {
   it('uploads the same bytes again until the server has answered', async () => {
     let uploads = 0
     server.duties.judgeUpload = () => (++uploads === 1 ? 'drop' : uploads === 2 ? 'store_in_silence' : 'store')
-    await live()
+    await live({}, hurried())
     await server.duties.send(UNIT, { id: 'v', type: 'REQUEST_VIDEO', params: CLIP })
     await until(() => server.duties.results.length === 1)
     expect(server.duties.uploads).toHaveLength(3)
@@ -263,7 +274,7 @@ describe('clips', () => {
 
 describe('alarms', () => {
   it('raises a burst, each alarm once', async () => {
-    const summary = await fleetOf({ alarmBurst: 500, trucks: 2 }).run()
+    const summary = await drive({ alarmBurst: 500, trucks: 2 })
     expect(server.duties.alarms.size).toBe(1000)
     expect(server.duties.alarmEvents).toHaveLength(1000)
     expect(summary.tally).toMatchObject({ alarms: 1000, alarmsSent: 1000, alarmsAcked: 1000, alarmDuplicates: 0 })
@@ -271,7 +282,7 @@ describe('alarms', () => {
   })
 
   it('says where and how fast, by the fix it belongs to', async () => {
-    await fleetOf({ alarmBurst: 1 }).run()
+    await drive({ alarmBurst: 1 })
     const [first] = munich.fixes
     const [alarm] = server.duties.alarms.values()
     expect(alarm).toMatchObject({
@@ -291,8 +302,10 @@ describe('alarms', () => {
       if (events % 7 === 0) return { answer: { error: { code: 'overloaded', message: '', retryAfterMs: 20 } } }
       return events % 5 === 0 ? 'silence' : events % 4 === 0 ? 'take_in_silence' : 'take'
     }
-    const quiet = fleetOf({ alarmsPerHour: 150, ackTimeoutMs: 300, stateDirectory: newState() })
-    const summary = await quiet.run()
+    const summary = await drive(
+      { alarmsPerHour: 150, ackTimeoutMs: 3000, stateDirectory: temporaryDirectory() },
+      hurried(),
+    )
     expect(summary).toMatchObject({ isSettled: true, pendingDuties: 0 })
     expect(server.duties.alarms.size).toBe(summary.tally.alarms)
     expect(summary.tally.alarmsAcked).toBe(summary.tally.alarms)
@@ -303,7 +316,7 @@ describe('alarms', () => {
   it('sends each two or three times when it duplicates, and settles one that is refused for good', async () => {
     server.duties.judgeAlarm = ({ attributes }) =>
       attributes.eventKey.endsWith('-3') ? { answer: { error: { code: 'invalid_request', message: '' } } } : 'take'
-    const summary = await fleetOf({ alarmBurst: 10, duplicate: true }).run()
+    const summary = await drive({ alarmBurst: 10, duplicate: true })
     expect(server.duties.alarms.size).toBe(9)
     expect(summary.tally).toMatchObject({ alarms: 10, alarmsAcked: 9 })
     expect(summary.tally.alarmDuplicates).toBeGreaterThanOrEqual(9)
@@ -311,7 +324,7 @@ describe('alarms', () => {
   })
 
   it('uploads clips for the share asked for, some before their alarms and some after', async () => {
-    const summary = await fleetOf({ alarmBurst: 16, clipShare: 0.5 }).run()
+    const summary = await drive({ alarmBurst: 16, clipShare: 0.5 })
     const named = [...server.duties.alarms.values()].flatMap(({ files }) => files)
     expect(summary.tally.clipsUploaded).toBe(named.length)
     expect(named.length).toBeGreaterThan(3)
@@ -326,22 +339,22 @@ describe('alarms', () => {
 
   it('raises an alarm whose clip could not be uploaded', async () => {
     server.duties.judgeUpload = () => ({ status: 413, code: 'body_too_large' })
-    const summary = await fleetOf({ alarmBurst: 4, clipShare: 1 }).run()
+    const summary = await drive({ alarmBurst: 4, clipShare: 1 })
     expect(server.duties.alarms.size).toBe(4)
     expect([...summary.tally.clipsFailed]).toEqual([['body_too_large', 4]])
   })
 
   it('raises what waited for a clip when it is started again without ffmpeg, and says so to who asked for one', async () => {
-    const stateDirectory = newState()
+    const stateDirectory = temporaryDirectory()
     server.duties.judgeUpload = () => ({ status: 503, code: 'overloaded' })
-    const fleet = await live({ alarmBurst: 30, clipShare: 1, stateDirectory })
+    const fleet = await live({ alarmBurst: 30, clipShare: 1, stateDirectory }, hurried())
     await server.duties.send(UNIT, { id: 'v', type: 'REQUEST_VIDEO', params: CLIP })
     await until(() => server.duties.uploads.length > 0 && server.events.length > 0)
     const raised = server.duties.alarms.size
     await fleet.stop()
     await until(() => !server.duties.isOnline(UNIT))
     await running[0]?.life
-    await live({ ffmpeg: undefined, stateDirectory })
+    await live({ ffmpeg: undefined, stateDirectory }, hurried())
     await until(() => server.duties.alarms.size === 30)
     await until(() => server.duties.results.length === 1)
     expect(raised).toBeLessThan(30)
@@ -349,15 +362,15 @@ describe('alarms', () => {
   })
 
   it('leaves nothing behind when all is over', async () => {
-    const stateDirectory = newState()
-    await fleetOf({ alarmBurst: 4, clipShare: 1, stateDirectory }).run()
+    const stateDirectory = temporaryDirectory()
+    await drive({ alarmBurst: 4, clipShare: 1, stateDirectory })
     expect(readdirSync(stateDirectory)).toEqual([])
   })
 })
 
 /** What ffmpeg says of a clip. */
 function describeClip(bytes: Buffer | undefined): string {
-  const file = path.join(newState(), 'clip.mp4')
+  const file = path.join(temporaryDirectory(), 'clip.mp4')
   writeFileSync(file, bytes ?? '')
   expect(readFileSync(file).subarray(4, 8).toString()).toBe('ftyp')
   return spawnSync(ffmpeg, ['-hide_banner', '-i', file], { encoding: 'utf8' }).stderr

@@ -1,13 +1,15 @@
-import { mkdtempSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
 import { acceptAll, ScriptedTransport } from '../test/simulator/scripted-transport.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import type { Drive } from './drives/drive.js'
 import { readGpx } from './drives/read-gpx.js'
 import { Fleet } from './fleet.js'
 import type { FleetOptions } from './fleet-options.js'
 import { summaryText } from './report.js'
+
+afterAll(removeTemporaryDirectories)
 
 const FIRST_IMEI = '009900000000002'
 const DAY_MS = 86_400_000
@@ -26,8 +28,6 @@ beforeEach(async () => {
 })
 
 afterEach(() => server.stop())
-
-const newState = () => mkdtempSync(path.join(tmpdir(), 'milepost-simulator-'))
 
 function optionsOf(more: Partial<FleetOptions> = {}): FleetOptions {
   const options: FleetOptions = {
@@ -75,7 +75,7 @@ describe('a fleet on a good network', () => {
   it('registers its trucks, with secrets that it presents', async () => {
     server.isOpen = false
     const admin = { username: 'admin', password: 'secret' }
-    const stateDirectory = newState()
+    const stateDirectory = temporaryDirectory()
     const summary = await fleetOf({ trucks: 3, admin, usesSecrets: true, stateDirectory }).run()
     expect([...server.devices.keys()]).toEqual(['009900000000002', '009900000000010', '009900000000028'])
     expect(server.logins.every((login) => typeof login === 'object' && login !== null && 'secret' in login)).toBe(true)
@@ -207,7 +207,7 @@ describe('a fleet that misbehaves', () => {
 
 describe('a fleet with a state directory', () => {
   it('goes on after a stop where it was, and forgets the drive when it is done', async () => {
-    const stateDirectory = newState()
+    const stateDirectory = temporaryDirectory()
     const first = fleetOf({ stateDirectory, speedup: 1000 })
     const running = first.run()
     await soon(500)
@@ -226,7 +226,7 @@ describe('a fleet with a state directory', () => {
   })
 
   it('keeps a rebased drive where it was begun', async () => {
-    const stateDirectory = newState()
+    const stateDirectory = temporaryDirectory()
     const first = fleetOf({ stateDirectory, rebase: true, speedup: 1000 })
     const running = first.run()
     await soon(400)
@@ -239,7 +239,7 @@ describe('a fleet with a state directory', () => {
   })
 
   it('sends what another plan left behind, then begins its own', async () => {
-    const stateDirectory = newState()
+    const stateDirectory = temporaryDirectory()
     server.judge = () => 'silence'
     const first = fleetOf({ stateDirectory })
     const running = first.run()

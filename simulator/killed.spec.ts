@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOf } from '../test/simulator/fake-duties.js'
 import { FakeServer } from '../test/simulator/fake-server.js'
 import { endSimulators, simulate } from '../test/simulator/simulator-process.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
+
+afterAll(removeTemporaryDirectories)
 
 const MUNICH = path.join('test', 'data', 'munich-2014-1hz.gpx')
 const UNIT = '009900000000002'
@@ -15,7 +17,7 @@ let stateDirectory: string
 
 beforeEach(async () => {
   server = await FakeServer.start()
-  stateDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-killed-'))
+  stateDirectory = temporaryDirectory()
 })
 
 afterEach(async () => {

@@ -1,9 +1,11 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
 import { endSimulators, simulate } from '../test/simulator/simulator-process.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import { readGpx } from './drives/read-gpx.js'
+
+afterAll(removeTemporaryDirectories)
 
 const MUNICH = path.join('test', 'data', 'munich-2014-1hz.gpx')
 const FIRST_IMEI = '009900000000002'
@@ -45,7 +47,7 @@ describe('the simulator as a process', () => {
   })
 
   it('loses nothing when it is killed again and again', async () => {
-    const stateDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-simulator-'))
+    const stateDirectory = temporaryDirectory()
     const args = ['--gpx', MUNICH, '--server', server.origin, '--state', stateDirectory, '--batch', '10']
     let events = 0
     server.judge = () => {
@@ -95,7 +97,7 @@ describe('the simulator as a process', () => {
     expect(wrong.stderr).toBe(
       "error: option '--trucks <n>' argument 'many' is invalid. It must be a whole number from 1 to 100000.\n",
     )
-    const file = path.join(mkdtempSync(path.join(tmpdir(), 'milepost-gpx-')), 'wrong.gpx')
+    const file = path.join(temporaryDirectory(), 'wrong.gpx')
     writeFileSync(file, '<gpx>\n<trkpt lat="x" lon="1">')
     const unreadable = await simulate('--gpx', file, '--server', server.origin).ended
     expect(unreadable).toMatchObject({

@@ -1,11 +1,13 @@
-import { mkdtempSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import { SystemClock } from './clock.js'
 import { Registration } from './registration.js'
 import { SecretBook } from './secret-book.js'
 import { ServerApi } from './socket/server-api.js'
+
+afterAll(removeTemporaryDirectories)
 
 const TRUCKS = Array.from({ length: 20 }, (_, index) => ({ deviceId: String(1000 + index), name: `Truck ${index}` }))
 
@@ -27,7 +29,7 @@ function registration(secrets?: SecretBook) {
   })
 }
 
-const newBook = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-secrets-')), 'secrets.jsonl')
+const newBook = () => path.join(temporaryDirectory(), 'secrets.jsonl')
 
 describe('Registration', () => {
   it('registers each truck, and leaves those that exist as they are', async () => {

@@ -1,13 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { greatCircleM } from '../../src/model/geo.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { GpxError, readGpx } from './read-gpx.js'
+
+afterAll(removeTemporaryDirectories)
 
 const MUNICH = path.join('test', 'data', 'munich-2014-1hz.gpx')
 
 function written(text: string): string {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), 'milepost-gpx-')), 'drive.gpx')
+  const file = path.join(temporaryDirectory(), 'drive.gpx')
   writeFileSync(file, text)
   return file
 }

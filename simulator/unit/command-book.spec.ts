@@ -1,12 +1,14 @@
-import { appendFileSync, mkdtempSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { CommandBook } from './command-book.js'
 import { JournalError } from './line-file.js'
 import { doneWith } from './unit-command.js'
 
+afterAll(removeTemporaryDirectories)
+
 const opened: CommandBook[] = []
-const newFile = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-book-')), 'unit.commands')
+const newFile = () => path.join(temporaryDirectory(), 'unit.commands')
 
 function open(file: string): CommandBook {
   const book = new CommandBook(file)

@@ -1,14 +1,16 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { CommandReply } from '../../src/model/command.js'
 import { ManualClock } from '../../test/simulator/manual-clock.js'
 import { ScriptedLink } from '../../test/simulator/scripted-transport.js'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { CommandBook } from './command-book.js'
 import { CommandDesk, type UnitPowers, UntoldResults } from './command-desk.js'
 import { Tally } from './tally.js'
 import { doneWith, type UnitCommand } from './unit-command.js'
 import type { CommandLine } from './unit-transport.js'
+
+afterAll(removeTemporaryDirectories)
 
 const ACCEPTED = { status: 'accepted', result: null, message: null }
 const CLIP = { from: '2026-05-22T10:00:00Z', to: '2026-05-22T10:00:08Z' }
@@ -46,7 +48,7 @@ interface Unit {
 }
 
 const books: CommandBook[] = []
-const newFile = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-commands-')), 'unit.commands')
+const newFile = () => path.join(temporaryDirectory(), 'unit.commands')
 
 function start(file: string | undefined = undefined, powers: Partial<UnitPowers> = {}): Unit {
   const obeyed: string[] = []

@@ -1,14 +1,16 @@
-import { existsSync, mkdtempSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { DurableQueue } from './durable-queue.js'
+
+afterAll(removeTemporaryDirectories)
 
 const Item = z.object({ key: z.string(), text: z.string() })
 type Item = z.infer<typeof Item>
 
 const opened: Array<DurableQueue<Item>> = []
-const newFile = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-queue-')), 'unit.alarms')
+const newFile = () => path.join(temporaryDirectory(), 'unit.alarms')
 
 function open(file?: string): DurableQueue<Item> {
   const queue = new DurableQueue(Item, ({ key }) => key, file)

@@ -1,9 +1,11 @@
-import { appendFileSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import type { Fix } from '../drives/drive.js'
 import { Journal } from './journal.js'
 import { JournalError } from './line-file.js'
+
+afterAll(removeTemporaryDirectories)
 
 const opened: Journal[] = []
 
@@ -13,7 +15,7 @@ function open(file: string): Journal {
   return journal
 }
 
-const newFile = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-journal-')), 'unit.journal')
+const newFile = () => path.join(temporaryDirectory(), 'unit.journal')
 
 function fixes(from: number, count: number): Fix[] {
   return Array.from({ length: count }, (_, index) => ({

@@ -1,11 +1,12 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import type { Fix } from '../drives/drive.js'
 import { Journal } from './journal.js'
 import { Outbox, type OutboxEntry } from './outbox.js'
 
-const newFile = () => path.join(mkdtempSync(path.join(tmpdir(), 'milepost-outbox-')), 'unit.journal')
+afterAll(removeTemporaryDirectories)
+
+const newFile = () => path.join(temporaryDirectory(), 'unit.journal')
 
 function fixAt(timeMs: number): Fix {
   return { timeMs, latitude: 0, longitude: 0, altitudeM: null, speedKmh: null, headingDeg: null, satellites: null }
