@@ -2,6 +2,7 @@ import type { Clock } from './clock.js'
 import type { Random } from './random.js'
 import type { AdminCredentials } from './registration.js'
 import type { UnitIdentity } from './socket/device-token.js'
+import type { UploadWay } from './socket/socket-transport.js'
 import type { UnitCommand } from './unit/unit-command.js'
 import type { UnitTransport } from './unit/unit-transport.js'
 import type { DutyOptions } from './unit-duties.js'
@@ -24,6 +25,8 @@ export interface FleetOptions extends DutyOptions {
   readonly alarmsPerHour: number
   /** Alarms that each truck raises at once when it begins its drive. */
   readonly alarmBurst: number
+  /** How clips go to the server; `put` without. */
+  readonly uploadWay?: UploadWay
   /** Makes the clips; without, no truck has a camera. */
   readonly ffmpeg?: string
   /** Registers the trucks; without, they must exist or the server must enrol them by itself. */

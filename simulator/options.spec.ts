@@ -25,6 +25,7 @@ describe('readCommandLine', () => {
         alarmsPerHour: 0,
         alarmBurst: 0,
         clipShare: 0,
+        uploadWay: 'put',
         resetMs: 3000,
         seed: '1',
         usesSecrets: false,
@@ -37,7 +38,7 @@ describe('readCommandLine', () => {
       '--gpx a.gpx b.gpx --server https://fleet.example.com:8443/ --trucks 20 --speedup max --rebase --batch 1000 --in-flight 8 ' +
       '--ack-timeout 2.5 --imei-base 35209900176148 --admin-user root --admin-password pass --secrets --state dir --seed x ' +
       '--duplicate --shuffle 50 --clock-skew -3600 --drop-acks 0.25 --disconnect-every 30 ' +
-      '--alarms-per-hour 12.5 --alarm-burst 100 --clips 0.5 --reset-time 0.2'
+      '--alarms-per-hour 12.5 --alarm-burst 100 --clips 0.5 --upload tus --reset-time 0.2'
     expect(read(line, { FFMPEG_PATH: '/opt/ffmpeg' })).toMatchObject({
       files: ['a.gpx', 'b.gpx'],
       fleet: {
@@ -54,6 +55,7 @@ describe('readCommandLine', () => {
         alarmsPerHour: 12.5,
         alarmBurst: 100,
         clipShare: 0.5,
+        uploadWay: 'tus',
         resetMs: 200,
         ffmpeg: '/opt/ffmpeg',
         duplicate: true,

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { MAX_BATCH } from '../src/codecs/device-json/decode-positions.js'
 import type { FleetOptions } from './fleet-options.js'
 import { findImeis, SIMULATED_IMEIS } from './imei-range.js'
+import type { UploadWay } from './socket/socket-transport.js'
 
 /** What a command line asks for: a run, or a text (help, or what was wrong) and the code to exit with. */
 export type CommandLine =
@@ -34,6 +35,7 @@ interface Given {
   readonly alarmsPerHour: number
   readonly alarmBurst: number
   readonly clips: number
+  readonly upload: UploadWay
   readonly resetTime: number
 }
 
@@ -87,6 +89,11 @@ function describe(): Command {
         .preset('1')
         .default(0, 'none'),
     )
+    .addOption(
+      new Option('--upload <way>', 'how clips go: in one request, or resumed after a cut')
+        .choices(['put', 'tus'])
+        .default('put'),
+    )
     .option('--reset-time <s>', 'how long a RESET takes; a REBOOT takes three times as long', number(0, 3600), 3)
     .option('--state <dir>', 'keep outboxes (and secrets) there: a run that was killed goes on where it stopped')
     .option('--seed <text>', 'the same seed misbehaves in the same way', '1')
@@ -138,6 +145,7 @@ function fleetOptionsOf(given: Given, { FFMPEG_PATH, MILEPOST_ADMIN_PASSWORD }: 
     alarmsPerHour: given.alarmsPerHour,
     alarmBurst: given.alarmBurst,
     clipShare: given.clips,
+    uploadWay: given.upload,
     resetMs: given.resetTime * 1000,
     ...(FFMPEG_PATH === undefined || FFMPEG_PATH === '' ? {} : { ffmpeg: FFMPEG_PATH }),
     seed: given.seed,

@@ -73,9 +73,10 @@ export class TruckBuilder {
   }
 
   private transportOf(identity: UnitIdentity, random: Random): UnitTransport {
+    const { alarmBurst, alarmsPerHour, uploadWay } = this.options
     const transport =
-      this.parts.transportOf?.(identity, random) ?? new SocketTransport(this.api, identity, this.clock, random)
-    const { alarmBurst, alarmsPerHour } = this.options
+      this.parts.transportOf?.(identity, random) ??
+      new SocketTransport(this.api, identity, this.clock, random, uploadWay)
     if (alarmsPerHour + alarmBurst > 0 && !transport.carriesAlarms) throw new RangeError('the protocol has no alarms')
     return transport
   }

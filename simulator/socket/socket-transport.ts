@@ -1,10 +1,14 @@
 import type { Clock } from '../clock.js'
 import type { Random } from '../random.js'
-import { type OpenOutcome, UnitTransport } from '../unit/unit-transport.js'
+import { type ClipUploads, type OpenOutcome, UnitTransport } from '../unit/unit-transport.js'
 import { DeviceToken, type UnitIdentity } from './device-token.js'
-import { HttpUploads } from './http-uploads.js'
+import { PutUploads } from './put-uploads.js'
 import type { ServerApi } from './server-api.js'
 import { connect } from './socket-link.js'
+import { TusUploads } from './tus-uploads.js'
+
+/** How files go: whole in one request, or so that they go on after a cut. */
+export type UploadWay = 'put' | 'tus'
 
 /** Refusals of a handshake, and reasons of a `closing`, after which the token held is worth nothing. */
 const TOKEN_IS_WORTHLESS = new Set([
@@ -18,7 +22,7 @@ const TOKEN_IS_WORTHLESS = new Set([
 /** JSON units' way to the server: a login over HTTP for a token, everything but files over the device socket. */
 export class SocketTransport extends UnitTransport {
   override readonly carriesAlarms = true
-  override readonly uploads: HttpUploads
+  override readonly uploads: ClipUploads
   private readonly tokens: DeviceToken
 
   constructor(
@@ -26,10 +30,11 @@ export class SocketTransport extends UnitTransport {
     identity: UnitIdentity,
     private readonly clock: Clock,
     random: Random,
+    uploadWay: UploadWay = 'put',
   ) {
     super()
     this.tokens = new DeviceToken(api, identity, clock, random)
-    this.uploads = new HttpUploads(api, this.tokens)
+    this.uploads = new { put: PutUploads, tus: TusUploads }[uploadWay](api, this.tokens)
   }
 
   override forgetLogin(): void {

@@ -88,7 +88,7 @@ export type UploadOutcome =
 
 /** The way of a unit's files to the server. */
 export interface ClipUploads {
-  /** Never rejects: a server that cannot be reached, or a signal, is the refusal `unreachable`. */
+  /** A server that cannot be reached, or a signal, is the refusal `unreachable`. @throws the file system's error */
   upload(clip: ClipFile, signal: AbortSignal): Promise<UploadOutcome>
 }
 
