@@ -33,16 +33,20 @@ export class DirectoryUploads {
 
   async begin(): Promise<BlobUploadId> {
     const id = newUploadId()
-    await (await createFile(this.fileOf(id))).close()
-    await syncDirectory(this.directory)
+    await this.orRemoved(id, async () => {
+      await (await createFile(this.fileOf(id))).close()
+      await syncDirectory(this.directory)
+    })
     return id
   }
 
   /** An upload whose bytes are all known; it is not durable before it is completed. */
   async beginWith(bytes: Uint8Array): Promise<BlobUploadId> {
     const id = newUploadId()
-    const handle = await createFile(this.fileOf(id))
-    await closing(handle, () => handle.writeFile(bytes))
+    await this.orRemoved(id, async () => {
+      const handle = await createFile(this.fileOf(id))
+      await closing(handle, () => handle.writeFile(bytes))
+    })
     return id
   }
 
@@ -96,6 +100,16 @@ export class DirectoryUploads {
   /** Ends what is being appended; what came stays. */
   async close(): Promise<void> {
     await Promise.all([...this.appends.values()].map((running) => this.interrupt(running, stopping())))
+  }
+
+  /** Nobody is told of an upload whose beginning failed: on a full disk each try would take more of it. */
+  private async orRemoved(id: BlobUploadId, begin: () => Promise<void>): Promise<void> {
+    try {
+      await begin()
+    } catch (error) {
+      await unlink(this.fileOf(id)).catch(() => undefined)
+      throw error
+    }
   }
 
   private async interrupt(running: RunningAppend | undefined, error: Error): Promise<void> {
