@@ -4,7 +4,12 @@ import { type RunningApp, startApp } from './support/app.js'
 import { removeTemporaryDirectories } from './support/temporary-directory.js'
 
 interface Content {
-  readonly schema: { readonly $ref?: string; readonly example?: unknown; readonly anyOf?: Array<{ example?: unknown }> }
+  readonly schema: {
+    readonly $ref?: string
+    readonly example?: unknown
+    readonly anyOf?: Array<{ example?: unknown }>
+    readonly properties?: Record<string, { readonly format?: string; readonly example?: unknown }>
+  }
 }
 interface Operation {
   readonly operationId: string
@@ -120,6 +125,19 @@ describe('the documented API', () => {
         .map(({ name }) => `${operationId}.${name}`),
     )
     expect(empty).toEqual([])
+  })
+
+  it('fills in forms with examples, where whoever tries a call would get texts made of patterns', () => {
+    const forms = operations.flatMap(({ operationId, requestBody }) =>
+      Object.entries(requestBody?.content['multipart/form-data']?.schema.properties ?? {}).map(([name, field]) => ({
+        name: `${operationId}.${name}`,
+        isFilledIn: field.format === 'binary' || field.example !== undefined,
+      })),
+    )
+    expect(forms).toEqual([
+      { name: 'postVideo.recordedAt', isFilledIn: true },
+      { name: 'postVideo.file', isFilledIn: true },
+    ])
   })
 
   it('takes the examples of headers as they are', async () => {

@@ -109,7 +109,7 @@ export class TusUploadsController {
   @Version()
   @Answers(200, 'Nothing but headers', undefined, ['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Video-Id'])
   @RefusesWith(422, 'file_exists')
-  @Refuses('not_found', 'unsupported_version', 'unsupported_media')
+  @Refuses('invalid_request', 'not_found', 'unsupported_version', 'unsupported_media', 'disk_full')
   stand(
     @Param('uploadId', { schema: uploadIdParam }) _id: string,
     @Req() request: FastifyRequest,
@@ -166,7 +166,7 @@ export class TusUploadsController {
   @Version()
   @Answers(204, 'It is gone')
   @RefusesWith(422, 'file_exists')
-  @Refuses('not_found', 'unsupported_version', 'unsupported_media')
+  @Refuses('invalid_request', 'not_found', 'unsupported_version', 'unsupported_media', 'disk_full')
   end(
     @Param('uploadId', { schema: uploadIdParam }) _id: string,
     @Req() request: FastifyRequest,

@@ -111,6 +111,7 @@ export class VideoUploadsController {
           type: 'string',
           pattern: TIME_PATTERN,
           description: 'Before the file. ISO 8601 with an offset, or epoch milliseconds',
+          example: '2026-11-22T07:29:50.000Z',
         },
         file: { type: 'string', format: 'binary' },
       },
