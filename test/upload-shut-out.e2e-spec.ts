@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { UploadRecords } from '../src/storage/sql/upload-records.js'
 import { VideoRecords } from '../src/storage/sql/video-records.js'
+import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { DeviceCalls } from './support/device-calls.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
@@ -200,6 +201,22 @@ describe('a device that is shut out while it uploads', () => {
     expect([filesIn('uploads'), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
   })
 
+  it('is refused by tus although all of its bytes came before, and has its video once it may again', async () => {
+    const { deviceId, token } = await newDevice()
+    const bytes = videoBytes(5000)
+    const url = await createTus(token, bytes.length)
+    const reached = holdAfter(get(BlobStore), 'append')
+    const open = new OpenRequest('PATCH', url, token, { ...TUS, ...BYTES, 'upload-offset': '0' }).send(bytes).end()
+    const release = await reached
+    await disable(deviceId)
+    release()
+    expect(await open).toMatchObject(REFUSED)
+    expect(await get(VideoRecords).listOfDevice(deviceId, 10)).toEqual([])
+    await enable(deviceId)
+    expect(await offsetOf(url, await running.api.loginDevice(deviceId))).toBe(bytes.length)
+    expect((await get(VideoRecords).findByName(deviceId, 'clip.mp4'))?.sha256).toBe(sha256Of(bytes))
+  })
+
   it('is not disturbed by what else is changed of it, nor by what happens to others', async () => {
     const [one, other] = [await newDevice(), await newDevice()]
     const open = await beginStuck('PUT', one.token)
@@ -222,6 +239,30 @@ describe('a reservation that goes while its object is made', () => {
     release()
     expect(await open).toMatchObject({ status: 500 })
     expect(await get(BlobStore).stat(`${deviceId}/clip.mp4`)).toBeUndefined()
+  })
+})
+
+describe('what a crash left of a device that was erased', () => {
+  it.each([true, false])('is dropped by the sweeper, with its object if there is one: %s', async (isComplete) => {
+    const deviceId = devices.newImei()
+    const blobUploadId = await get(BlobStore).beginUpload()
+    const reservation = {
+      id: `left-${deviceId}`,
+      deviceId,
+      fileName: 'clip.mp4',
+      bytes: 0,
+      sha256: sha256Of(Buffer.alloc(0)),
+      contentType: 'video/mp4' as const,
+      recordedAtMs: null,
+      blobUploadId,
+      reservedAtMs: Date.now(),
+    }
+    expect(await get(VideoRecords).reserve(reservation)).toBeUndefined()
+    if (isComplete) await get(BlobStore).complete(blobUploadId, `${deviceId}/clip.mp4`)
+    await get(UploadSweeper).sweep({ reservedBeforeMs: Date.now() + 1000, idleSinceMs: Date.now() + 1000 })
+    expect(await get(VideoRecords).listOfDevice(deviceId, 10)).toEqual([])
+    expect(await get(BlobStore).stat(`${deviceId}/clip.mp4`)).toBeUndefined()
+    expect(filesIn('uploads')).toEqual([])
   })
 })
 
