@@ -187,6 +187,10 @@ def mended_body(body, operation):
             value.data = InPlaceOf(value.data)
     if not isinstance(body, dict):
         return body
+    if operation == "postVideo" and "file" in body:
+        # Whatever is said of the file comes before it.
+        body["file"] = body.pop("file")
+        return body
     if operation == "beginDirectUpload":
         # Over that there would be a digest for each part.
         return {**body, "fileName": mended_name(body["fileName"]), "bytes": min(body["bytes"], 64 * 1024**2)}
