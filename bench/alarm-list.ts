@@ -111,6 +111,8 @@ const SUMMED: Readonly<Record<string, AlarmFilter>> = {
   'a box of a country': { box: place(6, 47, 9) },
   'a box of a city': { box: place(8, 50, 0.25) },
   'text of all with files': { text: 'mp4' },
+  'text of all devices': { text: 'truck' },
+  'text of an eighth of the devices': { text: 'hamburg' },
   'text of one file': { text: '20261103-1200' },
 }
 

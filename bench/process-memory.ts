@@ -10,19 +10,22 @@ export function residentBytes(pid: number): number {
   return Number(kiB) * 1024
 }
 
-/** Looks at the memory of a process all the time. */
+/** Looks at the memory of a process while some work is done. */
 export class MemoryWatch {
+  /** Of all works so far. */
   peakBytes = 0
-  private readonly timer: NodeJS.Timeout
 
-  constructor(pid: number) {
-    this.timer = setInterval(() => {
-      this.peakBytes = Math.max(this.peakBytes, residentBytes(pid))
-    }, LOOK_EVERY_MS).unref()
-  }
+  constructor(private readonly pid: number) {}
 
-  stop(): void {
-    clearInterval(this.timer)
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const timer = setInterval(() => {
+      this.peakBytes = Math.max(this.peakBytes, residentBytes(this.pid))
+    }, LOOK_EVERY_MS)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+    }
   }
 }
 

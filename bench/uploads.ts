@@ -60,14 +60,17 @@ export async function benchUploads(options: BenchOptions): Promise<Finding[]> {
   const large = clipOf(options.clipBytes)
   const small = clipOf(SMALL_BYTES)
   try {
-    await verifyContent(server, target, large)
     const run = new Comparison(options.repeats, target, bare)
+    // Hashing a password takes memory of its own: somebody has logged in before.
+    await server.loginAdmin()
     const before = residentBytes(server.pid)
-    const watch = new MemoryWatch(server.pid)
     const mib = options.clipBytes / MIB
     const loads = { clip: large, clips: options.clips }
+    const single = await run.raw(`PUT of ${mib} MiB, one at a time`, { ...loads, atOnce: 1 })
+    const singly = growth('PUTs one at a time', before, run.memory.peakBytes, run.bytes, MOST_GROWTH_MIB)
     const findings = [
-      ...(await run.raw(`PUT of ${mib} MiB, one at a time`, { ...loads, atOnce: 1 })),
+      ...single,
+      singly,
       ...(await run.raw(`PUT of ${mib} MiB, ${MOST_AT_ONCE} at once`, { ...loads, atOnce: MOST_AT_ONCE })),
       ...(await run.others(`of ${mib} MiB, one at a time`, { ...loads, atOnce: 1 })),
       ...(await run.raw('PUT of 256 KiB, 4 at once', {
@@ -76,8 +79,8 @@ export async function benchUploads(options: BenchOptions): Promise<Finding[]> {
         atOnce: MOST_AT_ONCE,
       })),
     ]
-    watch.stop()
-    return [...findings, growth(before, watch.peakBytes, run.bytes)]
+    await verifyContent(server, target, large)
+    return [...findings, growth('all of these', before, run.memory.peakBytes, run.bytes)]
   } finally {
     for (const client of [...target.clients, ...bare.clients]) client.close()
     await Promise.all([server.stop(), child.stop()])
@@ -89,12 +92,16 @@ export async function benchUploads(options: BenchOptions): Promise<Finding[]> {
 class Comparison {
   /** What the product took in all. */
   bytes = 0
+  /** The product's while it takes clips. */
+  readonly memory: MemoryWatch
 
   constructor(
     private readonly repeats: number,
     private readonly target: Target,
     private readonly bare: Target,
-  ) {}
+  ) {
+    this.memory = new MemoryWatch(target.pid)
+  }
 
   /** Raw PUTs against a bare stream, and against one that makes the hash. */
   async raw(title: string, load: Load): Promise<Finding[]> {
@@ -133,14 +140,19 @@ class Comparison {
 
   private take(way: UploadWay, load: Load): Promise<Uploaded> {
     this.bytes += load.clips * load.clip.bytes.length
-    return upload(this.target, way, load)
+    return upload(this.target, way, load, this.memory)
   }
 }
 
 let names = 0
 
 /** Uploads the clips, each under a name that was never there, and drops them outside the clock. */
-async function upload({ pid, clients, clean }: Target, way: UploadWay, load: Load): Promise<Uploaded> {
+async function upload(
+  { pid, clients, clean }: Target,
+  way: UploadWay,
+  load: Load,
+  memory = new MemoryWatch(pid),
+): Promise<Uploaded> {
   const latencies = new Latencies()
   const ids: string[] = []
   let left = load.clips
@@ -153,7 +165,7 @@ async function upload({ pid, clients, clean }: Target, way: UploadWay, load: Loa
   }
   const cpuBefore = cpuSeconds(pid)
   const startedMs = performance.now()
-  await Promise.all(clients.slice(0, load.atOnce).map(uploadSome))
+  await memory.during(() => Promise.all(clients.slice(0, load.atOnce).map(uploadSome)))
   const seconds = (performance.now() - startedMs) / 1000
   const spent = cpuSeconds(pid) - cpuBefore
   await clean(ids)
@@ -177,13 +189,14 @@ function compared(
   return rateFinding(title, isSmall ? 'clips/s' : 'MiB/s', { rates, floorRates }, { leastRatio, details })
 }
 
-function growth(beforeBytes: number, peakBytes: number, bytes: number): Finding {
+/** @param mostMib undefined: reported without a target */
+function growth(what: string, beforeBytes: number, peakBytes: number, bytes: number, mostMib?: number): Finding {
   const mib = (peakBytes - beforeBytes) / MIB
   return {
-    title: `memory above that after the first clip, ${count(bytes / MIB)} MiB uploaded`,
+    title: `most memory above a fresh server, ${what}, ${count(bytes / MIB)} MiB`,
     figure: `${mib.toFixed(1)} MiB`,
-    target: `≤ ${MOST_GROWTH_MIB} MiB`,
-    isMet: mib <= MOST_GROWTH_MIB,
+    target: mostMib === undefined ? undefined : `≤ ${mostMib} MiB`,
+    isMet: mostMib === undefined ? undefined : mib <= mostMib,
     details: { beforeBytes, peakBytes },
   }
 }
