@@ -152,6 +152,16 @@ describe('PUT /videos/{fileName}', () => {
     expect((await ofName('taken.mp4')).map(({ sha256 }) => sha256)).toEqual([sha256Of(bytes)])
   })
 
+  it('asks for another try while the file that had the name is being removed, and keeps nothing meanwhile', async () => {
+    const { id } = (await put('removing.mp4', videoBytes(5000))).body
+    await get(VideoRecords).hide(String(id))
+    const refused = await put('removing.mp4', videoBytes(6000))
+    expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([503, 'overloaded', '10'])
+    expect(uploadFiles()).toEqual([])
+    await get(VideoRecords).remove(String(id))
+    expect((await put('removing.mp4', videoBytes(6000))).status).toBe(201)
+  })
+
   it('keeps nothing of bytes that are not those of the digest', async () => {
     const answer = await put('wrong.mp4', videoBytes(50_000), { 'content-digest': digestOf(videoBytes(50_000)) })
     expect([answer.status, answer.body.code]).toEqual([400, 'digest_mismatch'])

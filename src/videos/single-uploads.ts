@@ -11,6 +11,9 @@ import { UploadFlow } from './upload-flow.js'
 import { UploadsUnderWay, UploadUnderWay } from './uploads-under-way.js'
 import { type Arrived, VideoArrival, type WholeUpload } from './video-arrival.js'
 
+/** Refusals at the end that leave the bytes without a name: the unit sends all of them again. */
+const NOT_RESERVED: ReadonlySet<string> = new Set(['token_invalid', 'overloaded'])
+
 /** A file that comes in one request. */
 export interface SingleUpload {
   readonly deviceId: DeviceId
@@ -62,7 +65,7 @@ export class SingleUploads {
     try {
       return await this.arrival.finish(whole, entry.standing)
     } catch (error) {
-      if (error instanceof AppError && error.code === 'token_invalid') await this.drop(blobUploadId)
+      if (error instanceof AppError && NOT_RESERVED.has(error.code)) await this.drop(blobUploadId)
       throw error
     }
   }

@@ -52,7 +52,8 @@ export class VideoArrival {
   ) {}
 
   /**
-   * Resolves when the video is shown, and on disk. The blob upload is used up, also when the file is refused, but for `token_invalid`.
+   * Resolves when the video is shown, and on disk. The blob upload is used up, also when the file is refused, but not for what may
+   * be tried again (`overloaded`, `token_invalid`).
    * @param standing as what the device was let in when the upload began, if that is known
    * @throws AppError `file_exists` the device has other bytes under this name; `overloaded` the name is about to be free;
    * `token_invalid` the device was shut out

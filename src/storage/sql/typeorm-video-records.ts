@@ -1,11 +1,19 @@
-import type { DataSource, SelectQueryBuilder, UpdateQueryBuilder } from 'typeorm'
+import type { SelectQueryBuilder, UpdateQueryBuilder } from 'typeorm'
 import type { DeviceId } from '../../model/device-id.js'
 import type { Video } from '../../model/video.js'
 import { VideoEntity, type VideoRow } from './entities/video-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
 import { runSql } from './sql-rows.js'
+import type { SqlSource } from './sql-source.js'
 import { legsOf } from './video-legs.js'
-import { type HeldName, type MediaOutcome, type NewVideo, type VideoQuery, VideoRecords } from './video-records.js'
+import {
+  CLOCKS_BEGIN_MS,
+  type HeldName,
+  type MediaOutcome,
+  type NewVideo,
+  type VideoQuery,
+  VideoRecords,
+} from './video-records.js'
 import { toNewVideo, toReservedRow, toVideos } from './video-rows.js'
 
 const STATUSES = 3
@@ -18,8 +26,13 @@ const NAMED_BY_ALARMS = `SELECT v.id FROM alarm_files f
 
 /** Videos in the relational database. */
 export class TypeormVideoRecords extends VideoRecords {
-  constructor(private readonly dataSource: DataSource) {
+  constructor(private readonly source: SqlSource) {
     super()
+  }
+
+  /** The same videos, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormVideoRecords {
+    return new TypeormVideoRecords(transaction)
   }
 
   async reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined> {
@@ -69,7 +82,7 @@ export class TypeormVideoRecords extends VideoRecords {
     const { deviceIds, fileNames, statuses, alarmIds, fromMs, toMs, after, limit } = query
     if ([deviceIds, fileNames, statuses, alarmIds].some((values) => values?.length === 0)) return []
     const legs = legsOf(query)
-    if (legs) return this.listByIds((await runSql<{ id: string }>(this.dataSource, legs)).map(({ id }) => id))
+    if (legs) return this.listByIds((await runSql<{ id: string }>(this.source, legs)).map(({ id }) => id))
     const rows = this.rows()
       .where(IS_SHOWN)
       .orderBy('video.listedAtMs', 'DESC')
@@ -141,6 +154,10 @@ export class TypeormVideoRecords extends VideoRecords {
   async listOlderThan(atMs: number, limit: number): Promise<Video[]> {
     const rows = this.rows()
       .where('video.keep = :keep AND video.listedAtMs < :atMs', { keep: false, atMs })
+      .andWhere('(video.listedAtMs >= :clocksBeginMs OR video.uploadedAtMs < :uploadedBefore)', {
+        clocksBeginMs: CLOCKS_BEGIN_MS,
+        uploadedBefore: new Date(atMs),
+      })
       .orderBy('video.listedAtMs')
       .addOrderBy('video.id')
       .limit(limit)
@@ -158,20 +175,20 @@ export class TypeormVideoRecords extends VideoRecords {
   }
 
   private rows(): SelectQueryBuilder<VideoRow> {
-    return this.dataSource.createQueryBuilder(VideoEntity, 'video')
+    return this.source.createQueryBuilder(VideoEntity, 'video')
   }
 
   private update(): UpdateQueryBuilder<VideoRow> {
-    return this.dataSource.createQueryBuilder().update(VideoEntity)
+    return this.source.createQueryBuilder().update(VideoEntity)
   }
 
   private async delete(condition: string, id: string): Promise<void> {
-    await this.dataSource.createQueryBuilder().delete().from(VideoEntity).where(condition, { id }).execute()
+    await this.source.createQueryBuilder().delete().from(VideoEntity).where(condition, { id }).execute()
   }
 
   private async insert(video: NewVideo): Promise<boolean> {
     try {
-      await this.dataSource
+      await this.source
         .createQueryBuilder()
         .insert()
         .into(VideoEntity)
@@ -207,7 +224,7 @@ export class TypeormVideoRecords extends VideoRecords {
   }
 
   private toVideos(rows: readonly VideoRow[]): Promise<Video[]> {
-    return toVideos(this.dataSource, rows)
+    return toVideos(this.source, rows)
   }
 }
 

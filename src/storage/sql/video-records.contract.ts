@@ -1,6 +1,6 @@
 import type { AlarmReport } from '../../model/alarm.js'
 import type { AlarmRecords } from './alarm-records.js'
-import { MOST_ALARM_IDS, type NewVideo, type VideoQuery, type VideoRecords } from './video-records.js'
+import { CLOCKS_BEGIN_MS, MOST_ALARM_IDS, type NewVideo, type VideoQuery, type VideoRecords } from './video-records.js'
 
 export interface OpenedVideoRecords {
   readonly records: VideoRecords
@@ -517,6 +517,21 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
       expect(await old(T - 2 * HOUR, 10)).toEqual(['uploaded'])
       await records.setKeep('uploaded', true)
       expect(await old(T, 10)).toEqual(['recorded'])
+    })
+
+    it('takes one whose clock was not set for as old as its upload', async () => {
+      for (const [id, recordedAtMs] of [
+        ['unset', 0],
+        ['before all time', -62_135_596_800_000],
+        ['fallen back', CLOCKS_BEGIN_MS - 1],
+        ['old', CLOCKS_BEGIN_MS],
+      ] as const) {
+        await shown(id, { recordedAtMs }, T)
+      }
+      const old = async (atMs: number) => (await records.listOlderThan(atMs, 10)).map(({ id }) => id)
+
+      expect(await old(T)).toEqual(['old'])
+      expect(await old(T + 1)).toEqual(['before all time', 'unset', 'fallen back', 'old'])
     })
 
     it('lists everything that holds a name of a device', async () => {

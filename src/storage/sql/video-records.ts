@@ -45,6 +45,12 @@ export interface HeldName extends Pick<Video, 'id' | 'fileName'> {
   readonly blobUploadId: string | null
 }
 
+/**
+ * A unit that says it recorded before this had a clock that was not set, or one that fell back by the 1,024 weeks of GPS. Such a video
+ * is as old as its upload: evidence must not go as soon as it has come.
+ */
+export const CLOCKS_BEGIN_MS = Date.UTC(2015, 0, 1)
+
 /** So many of the alarms that name a file are told, the newest; a unit may let any number name it. */
 export const MOST_ALARM_IDS = 100
 
@@ -92,7 +98,10 @@ export abstract class VideoRecords {
   /** @returns the video after it, or undefined when it was removed meanwhile */
   abstract setOutcome(id: string, outcome: MediaOutcome): Promise<Video | undefined>
 
-  /** Shown videos that are not kept and are older, by `recordedAt` else `uploadedAt`, oldest first. */
+  /**
+   * Shown videos that are not kept and are older, by `recordedAt` else `uploadedAt`, oldest first. One from before
+   * {@link CLOCKS_BEGIN_MS} must be older by `uploadedAt` as well.
+   */
   abstract listOlderThan(atMs: number, limit: number): Promise<Video[]>
   /** All that hold a name of the device: shown, reserved and hidden ones. */
   abstract listOfDevice(deviceId: DeviceId, limit: number): Promise<HeldName[]>
