@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { VideoRecords } from '../src/storage/sql/video-records.js'
+import { VideoEvents } from '../src/videos/video-events.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
@@ -176,6 +177,10 @@ describe('uploads of one name that end at the same time, while it is removed aga
       )
     const ways = [put, post, tus]
     const statuses = new Set<number>()
+    const shown: string[] = []
+    get(VideoEvents).onVideo(({ id, fileName }, event) => {
+      if (event === 'shown' && names.includes(fileName)) shown.push(id)
+    })
     let isOver = false
     const remover = (async () => {
       while (!isOver) {
@@ -196,6 +201,7 @@ describe('uploads of one name that end at the same time, while it is removed aga
     await remover
     expect([...statuses].filter((status) => ![200, 201, 409, 422, 429, 503].includes(status))).toEqual([])
     expect(statuses.has(201)).toBe(true)
+    expect(shown.length).toBe(new Set(shown).size)
     expect(uploadFiles()).toEqual([])
     for (const name of names) {
       const video = await get(VideoRecords).findByName(imei, name)
