@@ -216,7 +216,9 @@ describe('the live feed', () => {
       const [renewed, left] = await Promise.all([connect(token), connect(token)])
       const closing = closingOf(left)
       const answer = await ask<{ expiresIn: number }>(renewed, 'auth', { token: await server.tokenOf(session, 100) })
-      expect([99, 100]).toContain(answer.expiresIn)
+      // Seconds pass on a busy machine.
+      expect(answer.expiresIn).toBeGreaterThan(90)
+      expect(answer.expiresIn).toBeLessThanOrEqual(100)
       expect(await closing).toEqual({
         code: 'token_expired',
         message: 'The token has expired; connect again with a fresh one',

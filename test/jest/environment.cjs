@@ -1,12 +1,16 @@
 /**
  * The environment of every suite: jest's own for Node, and a suite that leaves something open fails, by its name and
  * with what is open. Jest itself only warns that some worker took over half a second to exit, which a busy machine
- * alone can bring about, and does not say which suite it was.
+ * alone can bring about, and does not say which suite it was. Of timers that outlive our patience it says where they were set.
  */
+const timers = require('node:timers')
 const { TestEnvironment } = require('jest-environment-node')
 
 /** What ends by itself is no leak: a WebSocket whose peer is gone waits up to 30 s for the end of its close. */
 const PATIENCE_MS = 35_000
+/** Shorter timers are over when we have run out of patience; only the others, and intervals, are worth their stack. */
+const LONG_MS = 10_000
+const STACK_LINES = [2, 8]
 
 /** What keeps the event loop of this process alive, counted by kind; what was unref'd does not. */
 function openResources() {
@@ -20,17 +24,49 @@ module.exports = class HandleCheckingEnvironment extends TestEnvironment {
     await super.setup()
     void [process.stdout, process.stderr] // made at first sight; as pipes they count, and are no suite's
     this.before = openResources()
+    this.longTimers = []
+    this.nodeTimers = { setTimeout: timers.setTimeout, setInterval: timers.setInterval }
+    for (const name of ['setTimeout', 'setInterval']) {
+      timers[name] = this.remembering(name, timers[name])
+      this.global[name] = this.remembering(name, this.global[name])
+    }
   }
 
   async teardown() {
-    const deadline = Date.now() + PATIENCE_MS
+    await super.teardown()
+    const until = Date.now() + PATIENCE_MS
     let left = this.leftOpen()
-    while (left.length > 0 && Date.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    while (left.length > 0 && Date.now() < until) {
+      await new Promise((resolve) => this.nodeTimers.setTimeout(resolve, 20))
       left = this.leftOpen()
     }
-    await super.teardown()
-    if (left.length > 0) throw new Error(`the suite left open: ${left.join(', ')}`)
+    Object.assign(timers, this.nodeTimers)
+    if (left.length > 0) throw new Error(`the suite left open: ${left.join(', ')}${this.whereTimersWereSet()}`)
+  }
+
+  /** The function, which now notes where long timers are set: async_hooks know too, but slow every promise down. */
+  remembering(name, set) {
+    const wrapped = (call, delay, ...rest) => {
+      const timer = set(call, delay, ...rest)
+      if (name === 'setInterval' || delay >= LONG_MS) {
+        const stack = new Error().stack
+          .split('\n')
+          .slice(...STACK_LINES)
+          .join('\n')
+        this.longTimers.push({ timer: new WeakRef(timer), text: `${name} of ${delay} ms, set\n${stack}` })
+      }
+      return timer
+    }
+    return Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(set)) // the promisified form too
+  }
+
+  /** Timers that Node sets by itself are not seen. */
+  whereTimersWereSet() {
+    const armed = this.longTimers.filter(({ timer }) => {
+      const still = timer.deref()
+      return still?.hasRef?.() && still._destroyed === false
+    })
+    return armed.map(({ text }) => `\n${text}`).join('')
   }
 
   leftOpen() {
