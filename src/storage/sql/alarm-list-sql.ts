@@ -18,8 +18,8 @@ const COLUMNS = ALARM_COLUMNS.map((column) => `a.${column}`).join(', ')
 
 /** What a list's statement starts from. */
 export type ListStart =
-  /** Stretches of an index over columns, or all by time. */
-  | { readonly by: 'columns'; readonly isByType?: boolean }
+  /** Stretches of an index over columns, or all by time; few: that was counted, and going through them is nothing. */
+  | { readonly by: 'columns'; readonly isByType?: boolean; readonly isFew?: boolean }
   /** The box, block by block. */
   | { readonly by: 'place' }
   | WordsStart

@@ -2,7 +2,7 @@ import type { Alarm } from '../../model/alarm.js'
 import { boxCountSql, countSql, deviceCountSql, type Sample, wordCountSql } from './alarm-count-sql.js'
 import { type NarrowFilter, narrow, valuesOf } from './alarm-filter.js'
 import { dayOf } from './alarm-keys.js'
-import { type ListOrder, type ListStart, listSql } from './alarm-list-sql.js'
+import { type ListOrder, type ListStart, listSql, type WordsStart } from './alarm-list-sql.js'
 import type { AlarmQuery } from './alarm-records.js'
 import { type AlarmRow, loadAlarms } from './alarm-rows.js'
 import { type Queries, runSql, type Sql } from './sql-rows.js'
@@ -48,11 +48,25 @@ export class AlarmListing {
     const isByType = await this.isByType(filter)
     const columns: ListStart = { by: 'columns', isByType }
     if (words.length === 0 && box === undefined) return columns
-    if (choices.length > 0 && (await this.isFew(filter, isByType))) return columns
+    if (choices.length > 0 && (await this.isFew(filter, isByType))) return { ...columns, isFew: true }
     const sample = { blocks: BLOCKS_SAMPLED, limit: COMMON, direction }
     const rare = [...(await this.rareWords(filter, sample)), ...(await this.rareBox(filter, sample))]
     const [rarest] = rare.sort((a, b) => a.cost - b.cost)
     return rarest?.start ?? (box ? { by: 'place' } : columns)
+  }
+
+  /**
+   * What finds all alarms of the devices that lack one of the words: each of these alarms has a word of its own.
+   * @returns undefined when the words are so common that all alarms may as well be gone through
+   */
+  async startOfOwnWords(
+    filter: NarrowFilter,
+    { direction }: Pick<ListOrder, 'direction'>,
+  ): Promise<WordsStart | undefined> {
+    const { words } = filter
+    const counts = await this.countWords(filter, { blocks: BLOCKS_SAMPLED, limit: COMMON, direction })
+    const alarms_with = counts.reduce((sum, count) => sum + count.alarms_with, 0)
+    return alarms_with < COMMON ? { by: 'words', words, ofDevices: [] } : undefined
   }
 
   private async isByType(filter: NarrowFilter): Promise<boolean> {
@@ -70,13 +84,17 @@ export class AlarmListing {
     return cost < COMMON ? [{ start: { by: 'place' }, cost }] : []
   }
 
-  private async rareWords(filter: NarrowFilter, sample: Sample): Promise<Candidate[]> {
-    const { words } = filter
+  private async countWords(filter: NarrowFilter, sample: Sample): Promise<WordCount[]> {
     const counts: WordCount[] = []
-    for (const word of words) {
+    for (const word of filter.words) {
       const [counted] = await runSql<Omit<WordCount, 'word'>>(this.queries, wordCountSql(word, filter, sample))
       if (counted) counts.push({ ...counted, word })
     }
+    return counts
+  }
+
+  private async rareWords(filter: NarrowFilter, sample: Sample): Promise<Candidate[]> {
+    const counts = await this.countWords(filter, sample)
     const single = counts
       .filter((count) => count.alarms_with < COMMON && isRareAmongDevices(count))
       .map(({ word, ...count }) => ({ start: wordsStart([word], count), cost: costOf(count) }))

@@ -168,6 +168,18 @@ describe(`plans of lists and summaries of ${PLAN.alarms} alarms on SQLite`, () =
     ])
   })
 
+  it.each(ALARM_GROUPINGS)('a summary by %s of what many devices are called needs no alarm of theirs', async (by) => {
+    const counts = /COUNT\(\*\) AS n FROM/
+    const some = (await plansOf(() => alarms.summarize({ text: 'hamburg' }, by), counts)).flat()
+    const all = await plansOf(() => alarms.summarize({ text: 'truck' }, by), counts)
+
+    expect(some.filter((step) => step.includes(' alarms_by_device ')).map((step) => step.split(' (')[0])).toEqual(
+      Array(13).fill('SEARCH a USING COVERING INDEX alarms_by_device'),
+    )
+    expect(some.filter((step) => / a USING (INDEX|PRIMARY)/.test(step))).toEqual([BY_ID])
+    expect(all.flat().filter((step) => / a /.test(step) && !step.includes(' USING COVERING INDEX '))).toEqual([])
+  })
+
   it.each<[string, (id: string) => Promise<unknown>, RegExp, string[]]>([
     [
       'an alarm is found',

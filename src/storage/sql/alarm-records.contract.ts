@@ -478,8 +478,8 @@ export function alarmRecordsContract(database: string, open: () => Promise<Opene
         const gone = await opened.showVideo(UNIT, 'gone.mp4')
         await raise({ type: 'SOS', timeMs: T + 100_000, fileNames: ['gone.mp4'] })
         await opened.removeVideo(gone)
-        await opened.showVideo(UNIT, '7.mp4')
-        await opened.showVideo(UNIT, '2400.mp4')
+        // The last one is the last of the first step.
+        for (const name of ['7.mp4', '2400.mp4', '999.mp4']) await opened.showVideo(UNIT, name)
         await opened.reserveVideo(UNIT, '8.mp4')
         await opened.showVideo('another', '9.mp4')
         const file = (fileName: string, deviceId = UNIT) => ({ deviceId, fileName })
@@ -497,8 +497,9 @@ export function alarmRecordsContract(database: string, open: () => Promise<Opene
         const asked = [file('7.mp4'), file('7.mp4'), file('8.mp4'), file('9.mp4'), file('gone.mp4'), file('7.mp4', 'x')]
         expect(await records.findUnjoined(asked)).toEqual([file('7.mp4'), file('gone.mp4')])
         expect(await records.findUnjoined([])).toEqual([])
-        expect(await walk()).toEqual([['7.mp4'], [], ['2400.mp4', 'gone.mp4']])
-        for (const name of ['7.mp4', '2400.mp4', 'gone.mp4']) expect(await records.relink(UNIT, name)).toHaveLength(1)
+        expect(await walk()).toEqual([['7.mp4', '999.mp4'], [], ['2400.mp4', 'gone.mp4']])
+        for (const name of ['7.mp4', '999.mp4', '2400.mp4', 'gone.mp4'])
+          expect(await records.relink(UNIT, name)).toHaveLength(1)
         expect((await walk()).flat()).toEqual([])
       })
 

@@ -8,12 +8,20 @@ import { ALARM_GROUPINGS, type AlarmFilter, type AlarmGrouping, type AlarmRecord
 const HOUR_MS = 3_600_000
 /** More of them now and then: `ALARM_SEARCHES=300 npx jest typeorm-records`. */
 const SEARCHES = Number(process.env.ALARM_SEARCHES ?? 12)
-const DEVICES = {
+/** Enough of them with one word that it is not rare: a summary then begins otherwise. */
+const DEVICES: Readonly<Record<string, { readonly name: string | null; readonly plate: string | null }>> = {
   a: { name: 'Truck North', plate: 'M-AB 12' },
   'b-12': { name: 'Straße', plate: null },
   '356938035643809': { name: null, plate: null },
-} as const
-const DEVICE_IDS = Object.keys(DEVICES) as (keyof typeof DEVICES)[]
+  c: { name: 'Truck South', plate: null },
+  d: { name: 'Truck South', plate: null },
+  e: { name: 'Truck South fine', plate: 'M-AB 13' },
+  f: { name: 'Truck South', plate: null },
+  g: { name: 'Truck South', plate: null },
+  h: { name: 'Truck South mp4', plate: null },
+  i: { name: 'South', plate: 'truck' },
+}
+const DEVICE_IDS = Object.keys(DEVICES)
 const TYPES = ['CRASH', 'SOS', 'TOWING'] as const
 const FILES = ['front_1.mp4', 'rear-12.mp4', 'Ünfall.jpg', 'truck.mp4']
 const NOTES = [null, 'fine', 'truck north is fine', '12']
@@ -32,6 +40,10 @@ const TEXTS = [
   'zeppelin',
   'truck fine',
   'b 12 mp4',
+  'south',
+  'south truck',
+  'truck mp4',
+  'truck north mp4',
 ]
 
 const seeded = fc.record({
@@ -51,23 +63,37 @@ const seeded = fc.record({
 })
 
 const some = <T>(values: readonly [T, ...T[]]) => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1 })
-const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined, freq: 2 })
 const moments = fc.integer({ min: -90, max: 90 }).map((hours) => T + hours * HOUR_MS)
 const edges = fc.constantFrom(-180, -1, 0, 0.5, 1, 179.5, 180)
 const latitudes = fc.integer({ min: -4, max: 4 })
-const filters: fc.Arbitrary<AlarmFilter> = fc
-  .record({
-    deviceIds: maybe(some(['a', 'b-12', '356938035643809', 'nobody'])),
-    types: maybe(some([...TYPES, 'JAMMING'] as ['CRASH', 'SOS', 'TOWING', 'JAMMING'])),
-    statuses: maybe(some([...ALARM_STATUSES] as ['open', 'acknowledged', 'resolved'])),
-    assignees: maybe(some(['ann', 'bob', 'cy'])),
-    fromMs: maybe(moments),
-    toMs: maybe(moments),
-    box: maybe(fc.record({ minLongitude: edges, maxLongitude: edges, minLatitude: latitudes, maxLatitude: latitudes })),
-    hasVideo: maybe(fc.boolean()),
-    text: maybe(fc.constantFrom(...TEXTS)),
-  })
-  .map((filter) => Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)))
+
+/** @param rarity a field is in one of so many filters, 2 or more */
+function filtersWith(rarity: number): fc.Arbitrary<AlarmFilter> {
+  const maybe = <T>(values: fc.Arbitrary<T>) =>
+    fc.oneof({ weight: rarity - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values })
+  return fc
+    .record({
+      deviceIds: maybe(some(['a', 'b-12', '356938035643809', 'c', 'd', 'h', 'nobody'])),
+      types: maybe(some([...TYPES, 'JAMMING'] as ['CRASH', 'SOS', 'TOWING', 'JAMMING'])),
+      statuses: maybe(some([...ALARM_STATUSES] as ['open', 'acknowledged', 'resolved'])),
+      assignees: maybe(some(['ann', 'bob', 'cy'])),
+      fromMs: maybe(moments),
+      toMs: maybe(moments),
+      box: maybe(
+        fc.record({ minLongitude: edges, maxLongitude: edges, minLatitude: latitudes, maxLatitude: latitudes }),
+      ),
+      hasVideo: maybe(fc.boolean()),
+      text: maybe(fc.constantFrom(...TEXTS)),
+    })
+    .map((filter) => Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)))
+}
+
+/** Of many fields, of few, and of words that are looked for everywhere: what is begun with is another thing each time. */
+const filters = fc.oneof(
+  filtersWith(2),
+  filtersWith(6),
+  fc.tuple(filtersWith(12), fc.constantFrom(...TEXTS)).map(([filter, text]): AlarmFilter => ({ ...filter, text })),
+)
 
 /** Whatever is asked in whatever combination: the same as going through all alarms one by one. */
 export function alarmSearchContract(database: string, open: () => Promise<OpenedAlarmRecords>): void {
@@ -105,7 +131,7 @@ async function seed(
   alarms: readonly (typeof seeded extends fc.Arbitrary<infer Seeded> ? Seeded : never)[],
   uploaded: readonly string[],
 ): Promise<Alarm[]> {
-  for (const deviceId of DEVICE_IDS) await putDevice(deviceId, DEVICES[deviceId])
+  for (const [deviceId, names] of Object.entries(DEVICES)) await putDevice(deviceId, names)
   const [before, after] = [uploaded.slice(0, 1), uploaded.slice(1)]
   for (const name of before) await showVideo('a', name)
   const raised = await records.raise(
@@ -171,7 +197,7 @@ function passes(alarm: Alarm, filter: AlarmFilter): boolean {
 }
 
 function hasWords({ deviceId, files, note }: Alarm, text: string): boolean {
-  const { name, plate } = DEVICES[deviceId as keyof typeof DEVICES]
+  const { name = null, plate = null } = DEVICES[deviceId] ?? {}
   const labels = [deviceId, plate, ...files.map(({ fileName }) => fileName)]
   const words = searchWordsOf({ labels, prose: [name, note] })
   return queryWordsOf(text).every((sought) => words.some((word) => word.startsWith(sought)))

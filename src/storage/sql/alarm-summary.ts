@@ -1,11 +1,11 @@
 import { ALARM_STATUSES, ALARM_TYPES } from '../../model/alarm.js'
 import { choiceConditions, dayConditions, idConditions, type NarrowFilter, narrow, valuesOf } from './alarm-filter.js'
-import { blockOf, dayText, idFloorOf } from './alarm-keys.js'
+import { blockOf, dayText, FIRST_DAY, idFloorOf } from './alarm-keys.js'
 import { crossedLegs, type Leg, type Legs, legsOf, MAX_ASSIGNEES, MAX_DEVICES } from './alarm-legs.js'
-import { placeJoin, rowConditions, wordIdsSql } from './alarm-list-sql.js'
+import { placeJoin, rowConditions, type WordsStart, wordIdsSql } from './alarm-list-sql.js'
 import type { AlarmListing } from './alarm-listing.js'
 import type { AlarmCount, AlarmFilter, AlarmGrouping } from './alarm-records.js'
-import { allOf, chunksOf, type Queries, runSql, type Sql, sql } from './sql-rows.js'
+import { allOf, chunksOf, isOneOf, type Queries, runSql, type Sql, sql } from './sql-rows.js'
 
 /** What counts are made of: tables with `a`, a row of `alarms`, in each of them, and conditions. No alarm is in two of them. */
 interface Slice {
@@ -23,6 +23,8 @@ const ALARMS = sql('alarms a')
 /** A summary over everything goes in about so many steps, between which others have their turn. */
 const STEPS = 100
 const STEPS_OF_ASSIGNEE = 10
+/** Devices in one statement. */
+const MOST_VALUES = 200
 /** Fewer days than this part of all are read alarm by alarm, though an index over devices needs no alarm itself. */
 const FEW_OF_ALL_DAYS = 0.05
 
@@ -54,15 +56,41 @@ export class AlarmSummary {
     if (filter.words.length === 0 && filter.box === undefined) return this.columnSlices(filter, by)
     const start = await this.listing.startOf(filter, { direction: 'DESC' })
     switch (start.by) {
-      case 'words': {
-        const ids = wordIdsSql(filter, start)
-        return [{ from: sql(`(${ids.text}) k CROSS JOIN alarms a`, ...ids.values), where: [sql('a.id = k.id')] }]
-      }
+      case 'words':
+        return [wordsSlice(filter, start)]
       case 'place':
         return this.placeSlices(filter)
       case 'columns':
-        return this.rowSlices(filter)
+        return start.isFew || (await this.isShort(filter)) ? this.rowSlices(filter) : this.commonWordSlices(filter, by)
     }
+  }
+
+  /**
+   * What devices are called is asked of them and not of their alarms, which are counted from an index then; only the alarms of the other
+   * devices are looked at themselves.
+   */
+  private async commonWordSlices(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
+    const all = await this.devicesOf([])
+    const named = await this.devicesOf(filter.words)
+    if (named.length === all.length) return this.columnSlices({ ...filter, words: [] }, by)
+    const own = await this.listing.startOfOwnWords(filter, { direction: 'DESC' })
+    const others = own ? [wordsSlice(filter, own)] : await this.rowSlices(filter)
+    if (named.length === 0) return others
+    const isOther = isOtherDevice(filter.words)
+    return [
+      ...others.map((slice) => ({ ...slice, where: [...slice.where, isOther] })),
+      ...namedSlices(filter, named, Math.ceil(all.length / STEPS)),
+    ]
+  }
+
+  /** Devices with alarms whose own words are all of these. */
+  private async devicesOf(words: readonly string[]): Promise<string[]> {
+    const { text, values } = allOf(words.map((word) => sql('INSTR(words, ?) > 0', ` ${word}`)))
+    const rows = await runSql<{ device_id: string }>(
+      this.queries,
+      sql(`SELECT device_id FROM alarm_devices WHERE ${text} ORDER BY device_id`, ...values),
+    )
+    return rows.map(({ device_id }) => device_id)
   }
 
   /** What the columns of an index answer. */
@@ -99,15 +127,11 @@ export class AlarmSummary {
   }
 
   private async deviceSlices({ choices, bounds }: NarrowFilter): Promise<Slice[]> {
-    const rows = await runSql<{ device_id: string }>(
-      this.queries,
-      sql('SELECT device_id FROM alarm_devices ORDER BY device_id'),
-    )
-    return stepsOf(rows).map(({ first, last }) => ({
+    return stepsOf(await this.devicesOf([])).map(({ first, last }) => ({
       from: ALARMS,
       orderedBy: 'device_id',
       where: [
-        sql('a.device_id BETWEEN ? AND ?', first.device_id, last.device_id),
+        sql('a.device_id BETWEEN ? AND ?', first, last),
         ...choiceConditions(choices),
         ...idConditions(bounds, '+a.id'),
       ],
@@ -143,6 +167,35 @@ export class AlarmSummary {
     const [inside, all] = [await this.blocksOf(filter), await this.blocksOf({ ...filter, bounds: {} })]
     return inside.length < all.length * FEW_OF_ALL_DAYS
   }
+}
+
+function wordsSlice(filter: NarrowFilter, start: WordsStart): Slice {
+  const ids = wordIdsSql(filter, start)
+  return { from: sql(`(${ids.text}) k CROSS JOIN alarms a`, ...ids.values), where: [sql('a.id = k.id')] }
+}
+
+/** All alarms of the devices that the filter's columns let through, whatever their own words. */
+function namedSlices({ choices, bounds }: NarrowFilter, devices: readonly string[], atOnce: number): Slice[] {
+  const chosen = choices.find(({ column }) => column === 'device_id')?.values
+  const asked = chosen ? devices.filter((device) => chosen.includes(device)) : devices
+  return [...chunksOf(asked, Math.min(atOnce, MOST_VALUES))].map((some) => ({
+    from: ALARMS,
+    orderedBy: 'device_id',
+    where: [
+      isOneOf('a.device_id', some),
+      // Of the indexes that begin with devices, the one that goes on with days.
+      sql('a.day >= ?', FIRST_DAY),
+      ...dayConditions(bounds, 'a.day'),
+      ...choiceConditions(choices.filter(({ column }) => column !== 'device_id')),
+      ...idConditions(bounds, 'a.id'),
+    ],
+  }))
+}
+
+/** That the device is none of those whose words are all of these. */
+function isOtherDevice(words: readonly string[]): Sql {
+  const { text, values } = allOf(words.map((word) => sql('INSTR(words, ?) > 0', ` ${word}`)))
+  return sql(`+a.device_id NOT IN (SELECT device_id FROM alarm_devices WHERE ${text})`, ...values)
 }
 
 function countsSql({ from, where, equals = [], orderedBy }: Slice, by: AlarmGrouping): Sql {
