@@ -8,6 +8,7 @@ import { Upload } from 'tus-js-client'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { UploadRecords } from '../src/storage/sql/upload-records.js'
 import { ResumableUploads } from '../src/videos/resumable-uploads.js'
+import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
@@ -281,6 +282,18 @@ describe('a tus upload that a crash left', () => {
       expect([answer.status, (await head(location)).status]).toEqual([404, 404])
     }
     expect(videoIdOf(await create(5000, 'bare.mp4', {}, videoBytes(5000)))).toMatch(/./)
+  })
+
+  it('is left alone by the sweeper as long as somebody may come for it, however idle', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await create(bytes.length, 'idle.mp4')
+    await patch(location, 0, bytes.subarray(0, 3000))
+    const unknown = await get(BlobStore).beginUpload()
+    expect(uploadFiles()).toHaveLength(2)
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() + HOUR_MS })
+    expect(uploadFiles()).not.toContain(unknown)
+    expect(offsetOf(await head(location))).toBe(3000)
+    expect(videoIdOf(await patch(location, 3000, bytes.subarray(3000)))).toMatch(/./)
   })
 
   it('is dropped when nothing comes for it; a whole one becomes a video instead', async () => {

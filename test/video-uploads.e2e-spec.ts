@@ -602,6 +602,14 @@ describe('what a crash left', () => {
     expect((await put('left-4.mp4', bytes)).body.sha256).toBe(sha256Of(bytes))
   })
 
+  it('with its name still taken keeps its bytes, however idle, until it is mended', async () => {
+    const { id, blobUploadId } = await begun('left-5.mp4', videoBytes(5000))
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() + 1000 })
+    expect([uploadFiles(), await ofName('left-5.mp4')]).toEqual([[blobUploadId], []])
+    await get(UploadSweeper).sweep({ reservedBeforeMs: Date.now() + 1000, idleSinceMs: 0 })
+    expect((await ofName('left-5.mp4')).map((video) => video.id)).toEqual([id])
+  })
+
   it('in the blob store alone is dropped when nothing came for it any more', async () => {
     const blobUploadId = await get(BlobStore).beginUpload()
     await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() - 60_000 })

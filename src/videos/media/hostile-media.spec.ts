@@ -132,6 +132,21 @@ describe('reading hostile files', () => {
     expect(finding.screenshots.length).toBe(3)
   })
 
+  it('does not believe a length that no clip has, nor look for pictures all over it', async () => {
+    const bytes = readFileSync(makeSample(directory, 'gap.mov', { options: ['-c:v', 'mjpeg'] }))
+    const at = bytes.indexOf('stts')
+    // One entry for all pictures: each is shown for days.
+    expect([bytes.readUInt32BE(at + 8), bytes.readUInt32BE(at + 12)]).toEqual([1, 20])
+    bytes.writeUInt32BE(1_000_000, at + 16)
+    bytes.writeUInt32BE(1, bytes.indexOf('mdhd') + 16)
+    // The list of edits would say how long it really is.
+    bytes.write('free', bytes.indexOf('edts'), 'latin1')
+    const startedMs = performance.now()
+    const finding = await read(written('gap.mov', bytes), 'video/quicktime')
+    expect(finding).toMatchObject({ outcome: 'ready', facts: { durationS: null, width: 320 }, screenshots: [] })
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+  })
+
   it('gives up on a file that takes too long, and says so', async () => {
     const file = makeSample(directory, 'slow.mp4', { size: '1920x1080', seconds: 2, rate: 30 })
     const limits = { ...MEDIA_LIMITS, callMs: 5, readingBytesPerMs: Number.MAX_SAFE_INTEGER }
