@@ -84,14 +84,17 @@ afterAll(async () => {
 
 /** A unit that answers every order as it is told, and keeps the ids of the orders. */
 async function unit(answer?: (order: { id: string }) => unknown) {
-  const socket = await connectSocket(running.url, { token: await running.api.loginDevice(imei) })
-  sockets.push(socket)
   const orders: string[] = []
-  socket.on('command', (order: { id: string }, ack: (answer: unknown) => void) => {
-    orders.push(order.id)
-    const reply = answer?.(order)
-    if (reply !== undefined) ack(reply)
+  const socket = await connectSocket(running.url, {
+    token: await running.api.loginDevice(imei),
+    prepare: (unit) =>
+      unit.on('command', (order: { id: string }, ack: (answer: unknown) => void) => {
+        orders.push(order.id)
+        const reply = answer?.(order)
+        if (reply !== undefined) ack(reply)
+      }),
   })
+  sockets.push(socket)
   return { socket, orders }
 }
 

@@ -49,14 +49,17 @@ async function start(environment: Record<string, string> = {}): Promise<void> {
 
 /** A unit that answers every order as it is told, and keeps the orders. */
 async function unit(imei = IMEI, answer?: (order: Order) => unknown) {
-  const socket = await connectSocket(running.url, { token: await running.api.loginDevice(imei) })
-  sockets.push(socket)
   const orders: Order[] = []
-  socket.on('command', (order: Order, ack: (answer: unknown) => void) => {
-    orders.push(order)
-    const reply = answer?.(order)
-    if (reply !== undefined) ack(reply)
+  const socket = await connectSocket(running.url, {
+    token: await running.api.loginDevice(imei),
+    prepare: (unit) =>
+      unit.on('command', (order: Order, ack: (answer: unknown) => void) => {
+        orders.push(order)
+        const reply = answer?.(order)
+        if (reply !== undefined) ack(reply)
+      }),
   })
+  sockets.push(socket)
   return { socket, orders }
 }
 

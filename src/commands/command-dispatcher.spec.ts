@@ -393,6 +393,24 @@ describe('the dispatcher', () => {
     expect([idsOf(lost), idsOf(link)]).toEqual([[sent.id], [sent.id, next.id]])
   })
 
+  it('keeps a command in mind that comes while there seems to be none, and whose unit goes at that moment', async () => {
+    const { sessions, wish, records } = await start()
+    const link = connect(sessions)
+    await wish()
+    await quiet()
+    let late: CommandRecord | undefined
+    jest.spyOn(records, 'findNext').mockImplementationOnce(async () => {
+      late = await wish()
+      sessions.closed(link)
+      return undefined
+    })
+    link.answers[0]?.(DONE)
+    await quiet()
+    const next = connect(sessions)
+    await quiet()
+    expect(idsOf(next)).toEqual([late?.id])
+  })
+
   it('asks nothing of the store for devices without commands', async () => {
     const { sessions, wish, records } = await start()
     await wish('RESET', 'd7')

@@ -7,7 +7,10 @@ export class Refused extends Error {
   }
 }
 
-/** A unit's (or, with a path, a user's) socket, connected. */
+/**
+ * A unit's (or, with a path, a user's) socket, connected.
+ * @param options.prepare registers for what may come together with the connection, and would be missed after it
+ */
 export async function connectSocket(
   url: string,
   options: {
@@ -15,6 +18,7 @@ export async function connectSocket(
     headers?: Record<string, string>
     query?: Record<string, string>
     transports?: string[]
+    prepare?: (socket: Socket) => void
   } = {},
 ): Promise<Socket> {
   const socket = io(url, {
@@ -25,6 +29,7 @@ export async function connectSocket(
     reconnection: false,
     forceNew: true,
   })
+  options.prepare?.(socket)
   return new Promise((resolve, reject) => {
     socket.once('connect', () => resolve(socket))
     socket.once('connect_error', (error: Error & { data?: { code?: string } }) => {
