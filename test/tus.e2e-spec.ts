@@ -386,10 +386,26 @@ describe('refusals of tus', () => {
   it('come with the last bytes when another file has the name, and the upload is gone', async () => {
     const { location } = await create(5000, 'race.mp4')
     await create(5000, 'race.mp4', {}, videoBytes(5000))
-    const again = (await head(location)).status === 404 ? await create(5000, 'race.mp4') : { location }
-    const answer = await patch(again.location, 0, videoBytes(5000))
+    const answer = await patch(location, 0, videoBytes(5000))
     expect([answer.status, answer.code, uploadFiles()]).toEqual([422, 'file_exists', []])
-    expect((await head(again.location)).status).toBe(404)
+    expect((await head(location)).status).toBe(404)
+  })
+
+  it('come to all but one of several uploads of one name at once', async () => {
+    const race = async (name: string, files: readonly Buffer[]) => {
+      const answers = await Promise.all(
+        files.map(async (bytes) => patch((await create(bytes.length, name)).location, 0, bytes)),
+      )
+      return answers.map(({ status, code }) => `${status} ${code}`).sort()
+    }
+    const bytes = videoBytes(5000)
+    expect(await race('equal.mp4', [bytes, bytes, bytes])).toEqual(Array(3).fill('204 undefined'))
+    expect(await race('other.mp4', [bytes, videoBytes(5000), videoBytes(5000)])).toEqual([
+      '204 undefined',
+      '422 file_exists',
+      '422 file_exists',
+    ])
+    expect(uploadFiles()).toEqual([])
   })
 
   it('keep an upload that is only asked for wrongly', async () => {
@@ -409,12 +425,51 @@ describe('refusals of tus', () => {
     expect(videoIdOf(await patch(location, 0, bytes))).toMatch(/./)
   })
 
-  it('limit the uploads of a device, but not by those whose answers got lost', async () => {
-    for (let n = 0; n < 6; n++) expect((await create(5000, 'same.mp4')).status).toBe(201)
-    expect((await create(5000, 'two.mp4')).status).toBe(201)
-    expect((await create(5000, 'three.mp4')).status).toBe(201)
+  it('limit the uploads of a device, but not by those that it begins again', async () => {
+    const same: TusAnswer[] = []
+    for (let n = 0; n < 8; n++) {
+      same.push(await create(5000, 'same.mp4'))
+      await patch(same[n]?.location ?? '', 0, videoBytes(3000))
+    }
+    expect(same.map(({ status }) => status)).toEqual(Array(8).fill(201))
+    const stand = await Promise.all(same.map(({ location }) => head(location)))
+    expect(stand.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404, 200, 200, 200])
+  })
+
+  it('say when an upload that nothing comes for gives its place up', async () => {
+    const open = [await create(5000, 'one.mp4'), await create(5000, 'two.mp4'), await create(5000, 'three.mp4')]
     const answer = await create(5000, 'four.mp4')
+    expect([answer.status, answer.code]).toEqual([429, 'too_many_requests'])
+    const retryAfterS = Number(answer.headers.get('retry-after'))
+    expect(retryAfterS > 880 && retryAfterS <= 900).toBe(true)
+    await get(UploadRecords).update(open[1]?.location.split('/').pop() ?? '', {
+      updatedAtMs: Date.now() - 16 * 60_000,
+    })
+    expect((await create(5000, 'four.mp4')).status).toBe(201)
+    const stand = await Promise.all(open.map(({ location }) => head(location)))
+    expect(stand.map(({ status }) => status)).toEqual([200, 404, 200])
+  })
+
+  it('do not displace what bytes are coming for', async () => {
+    const open = [await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4')]
+    const sending = open.map(({ location }) => {
+      const request = httpRequest(`${running.url}${location}`, {
+        method: 'PATCH',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'tus-resumable': '1.0.0',
+          'upload-offset': '0',
+          'content-type': BYTES,
+        },
+      })
+      request.on('error', () => undefined)
+      request.write(videoBytes(2000))
+      return request
+    })
+    await sleep(300)
+    const answer = await create(5000, 'busy.mp4')
     expect([answer.status, answer.code, answer.headers.get('retry-after')]).toEqual([429, 'too_many_requests', '60'])
+    for (const request of sending) request.destroy()
   })
 })
 

@@ -11,11 +11,11 @@ import { UploadAdmission } from './upload-admission.js'
 import type { UploadBody } from './upload-body.js'
 import { UploadFlow } from './upload-flow.js'
 import { UploadIntake } from './upload-intake.js'
+import { placeAmong } from './upload-place.js'
 import { UploadState } from './upload-state.js'
 import { VideoArrival } from './video-arrival.js'
 
 const HOUR_MS = 3_600_000
-const RETRY_AFTER_MS = 60_000
 
 /** As it stands in the records. */
 export type ResumableUpload = UploadRecord
@@ -60,7 +60,7 @@ export class ResumableUploads {
 
   /**
    * @throws AppError what is known to be refused in the end: `body_too_large`, `unsupported_media` for no bytes, `file_exists`;
-   * `too_many_requests` the device has too many under way; `token_invalid` it was shut out meanwhile
+   * `too_many_requests` the device has too many under way, and none that may be given up for it; `token_invalid` it was shut out meanwhile
    */
   async create(upload: NewUpload): Promise<UploadRecord> {
     if (upload.length !== undefined) await this.checkLength(upload, upload.length)
@@ -129,17 +129,7 @@ export class ResumableUploads {
    */
   async expire(nowMs: number, limit: number): Promise<number> {
     const idle = await this.uploads.listIdle(nowMs - this.expiryMs, limit)
-    for (const { id, updatedAtMs } of idle) {
-      await this.locks.run(id, async () => {
-        const record = await this.uploads.find(id)
-        // Somebody came for it meanwhile.
-        if (record === undefined || record.updatedAtMs !== updatedAtMs) return
-        await this.settle(await this.readable(record)).catch((error: unknown) => {
-          if (!(error instanceof AppError) || error.status >= 500) throw error
-        })
-        await this.remove(record)
-      })
-    }
+    for (const record of idle) await this.drop(record)
     return idle.length
   }
 
@@ -193,16 +183,31 @@ export class ResumableUploads {
     throw new AppError('file_exists', `The device has other bytes under the name ${upload.fileName}`)
   }
 
-  /** An answer that got lost leaves an empty upload that nobody knows of: the next one for the same file takes its place. */
   private async makeRoom({ deviceId, fileName }: NewUpload): Promise<void> {
-    for (const other of await this.uploads.listOfDevice(deviceId)) {
-      const isUnused = other.fileName === fileName && other.offset === 0 && other.videoId === null
-      if (isUnused && !this.locks.isHeld(other.id)) await this.remove(other)
+    while ((await this.uploads.countOfDevice(deviceId)) >= this.perDevice) {
+      const open = (await this.uploads.listOfDevice(deviceId)).filter(({ videoId }) => videoId === null)
+      if (open.length < this.perDevice) return
+      const place = placeAmong(open, fileName, (id) => this.locks.isHeld(id), Date.now())
+      if ('retryAfterMs' in place) {
+        const { retryAfterMs } = place
+        throw new AppError('too_many_requests', `The device has ${open.length} uploads that are not whole`, {
+          retryAfterMs,
+        })
+      }
+      await this.drop(place.displaced)
     }
-    const count = await this.uploads.countOfDevice(deviceId)
-    if (count < this.perDevice) return
-    throw new AppError('too_many_requests', `The device has ${count} uploads that are not whole`, {
-      retryAfterMs: RETRY_AFTER_MS,
+  }
+
+  /** Drops an upload that nobody wants any more; one that is whole becomes a video instead. */
+  private drop({ id, updatedAtMs }: UploadRecord): Promise<void> {
+    return this.locks.run(id, async () => {
+      const record = await this.uploads.find(id)
+      // Somebody came for it meanwhile.
+      if (record === undefined || record.updatedAtMs !== updatedAtMs) return
+      await this.settle(await this.readable(record)).catch((error: unknown) => {
+        if (!(error instanceof AppError) || error.status >= 500) throw error
+      })
+      await this.remove(record)
     })
   }
 }
