@@ -85,11 +85,13 @@ export class AlarmsService {
     const changed = Object.entries(edit).filter(([field, value]) => before[field as keyof AlarmEdit] !== value)
     if (changed.length === 0) return toAlarmJson(before)
     if (edit.assignee != null) await this.assertUser(edit.assignee)
-    const after = await this.records.edit(id, edit, caller.username, Date.now())
+    const fact = { by: caller.username, action: 'alarm.update', target: id, detail: detailOf(changed), address }
+    const after = await this.audit.change(
+      ({ alarms }) => alarms.edit(id, edit, caller.username, Date.now()),
+      (edited) => edited && fact,
+    )
     if (after === undefined) throw new AppError('not_found')
     this.news.publish(after)
-    const detail = Object.fromEntries(changed)
-    await this.audit.record({ by: caller.username, action: 'alarm.update', target: id, detail, address })
     return toAlarmJson(after)
   }
 
@@ -147,6 +149,13 @@ function filterOf({ deviceId, type, status, assignee, from, to, bbox, hasVideo, 
 
 function editOf({ status, note, assignee }: AlarmChangesIn): AlarmEdit {
   return definedOf({ status, note: note === '' ? null : note, assignee })
+}
+
+/** Without the text of a note: the alarm's own history has it, and it goes with the alarm when its device is erased. */
+function detailOf(changed: ReadonlyArray<[string, unknown]>): Record<string, unknown> {
+  return Object.fromEntries(
+    changed.map(([field, value]) => [field, field === 'note' && value !== null ? '(not shown)' : value]),
+  )
 }
 
 /** What is undefined is absent. */

@@ -68,7 +68,11 @@ async function reset(config: AppConfig, username: string, password: string) {
   const directory = prepareDataDirectory(config.DATA_DIR)
   const records = await openSqliteRecords({ directory })
   try {
-    const resets = new PasswordReset(records.users, await PasswordHasher.create(), new AuditLog(records.audit))
+    const resets = new PasswordReset(
+      records.users,
+      await PasswordHasher.create(),
+      new AuditLog(records.audit, records.store),
+    )
     return await resets.reset(username, password)
   } finally {
     await records.store.close()

@@ -1,6 +1,7 @@
 import { AppError } from '../model/app-error.js'
 import type { DiskGuard } from '../storage/disk-guard.js'
 import type { CommandRecord, CommandRecords } from '../storage/sql/command-records.js'
+import type { Through } from '../storage/sql/sql-store.js'
 import { begin, type CommandWish } from './command-life.js'
 
 /** A change that others keep overtaking is given up after so many tries; nobody changes one command that often. */
@@ -9,6 +10,13 @@ const RETRY_AFTER_MS = 1000
 
 /** @returns the command as it is to be, or undefined to leave it as it is */
 export type Rule = (command: CommandRecord, nowMs: number) => CommandRecord | undefined
+
+type StoreThrough = Through<CommandRecords, CommandRecord | undefined>
+
+interface ChangeOptions {
+  readonly isOurs?: (command: CommandRecord) => boolean
+  readonly through?: StoreThrough
+}
 
 /** What was stored. `before` is undefined for a new command. */
 type ChangeListener = (after: CommandRecord, before: CommandRecord | undefined) => void
@@ -30,32 +38,38 @@ export class CommandChanges {
 
   /**
    * @param requestKey what the request is known by when it comes again
+   * @param through how it is stored, such as with what else is written then
    * @throws AppError `disk_full` | `store_unavailable`
    */
-  async begin(wish: CommandWish, requestKey?: string): Promise<CommandRecord> {
+  async begin(
+    wish: CommandWish,
+    requestKey?: string,
+    through: Through<CommandRecords, CommandRecord> = (write) => write(this.records),
+  ): Promise<CommandRecord> {
     this.disk.assertWritable()
-    const command = await this.records.insert(begin(wish, this.now()), requestKey)
+    const command = await through((commands) => commands.insert(begin(wish, this.now()), requestKey))
     this.tell(command, undefined)
     return command
   }
 
   /**
    * Applies the rule to the command as it is stored, and once more whenever somebody else was faster.
-   * @param isOurs false: the command is left alone and is as if it were not there
+   * @param options.isOurs false: the command is left alone and is as if it were not there
+   * @param options.through how it is stored, such as with what else is written then
    * @returns the command after it, changed or not; undefined: there is none
    * @throws AppError `disk_full` | `store_unavailable` | `overloaded`
    */
   async apply(
     id: string,
     rule: Rule,
-    isOurs: (command: CommandRecord) => boolean = () => true,
+    { isOurs = () => true, through }: ChangeOptions = {},
   ): Promise<{ readonly command: CommandRecord; readonly isChanged: boolean } | undefined> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const before = await this.records.find(id)
       if (before === undefined || !isOurs(before)) return undefined
       const after = rule(before, this.now())
       if (after === undefined) return { command: before, isChanged: false }
-      const stored = await this.store(after, before)
+      const stored = await this.store(after, before, through)
       if (stored !== undefined) return { command: stored, isChanged: true }
     }
     throw new AppError('overloaded', 'The command changes too often', { retryAfterMs: RETRY_AFTER_MS })
@@ -71,9 +85,13 @@ export class CommandChanges {
     return after === undefined ? undefined : this.store(after, before)
   }
 
-  private async store(after: CommandRecord, before: CommandRecord): Promise<CommandRecord | undefined> {
+  private async store(
+    after: CommandRecord,
+    before: CommandRecord,
+    through: StoreThrough = (write) => write(this.records),
+  ): Promise<CommandRecord | undefined> {
     this.disk.assertWritable()
-    const stored = await this.records.replace(after)
+    const stored = await through((commands) => commands.replace(after))
     if (stored !== undefined) this.tell(stored, before)
     return stored
   }

@@ -7,6 +7,7 @@ import { AppError } from '../model/app-error.js'
 import { type CommandType, hasEnded } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
 import { type CommandRecord, CommandRecords } from '../storage/sql/command-records.js'
+import type { Through } from '../storage/sql/sql-store.js'
 import type { Role } from '../storage/sql/user-records.js'
 import { Cursors, type Page } from '../web/cursor.js'
 import {
@@ -75,13 +76,10 @@ export class CommandsService {
     const wish = { deviceId, type, params, ttlMs: ttlSeconds * 1000, createdBy: by.username }
     const made = await this.findMade(wish, by.requestKey)
     if (made === undefined) await this.checkDevice(deviceId)
-    const command = made ?? (await this.changes.begin(wish, by.requestKey))
+    const command = made ?? (await this.changes.begin(wish, by.requestKey, this.audited('command.create', by)))
     // From here on at once: its end must not come before somebody waits for it.
     const end = patience && this.wait(command, patience)
-    if (made === undefined) {
-      await this.record('command.create', command, by)
-      await this.cancelIfGone(command)
-    }
+    if (made === undefined) await this.cancelIfGone(command)
     if (end === undefined) return { command, hasWaited: false }
     await end
     const current = await this.records.find(command.id)
@@ -107,10 +105,10 @@ export class CommandsService {
 
   /** @throws AppError `not_found` | `command_ended` | `disk_full` */
   async cancel(id: string, by: Commander): Promise<CommandJson> {
-    const done = await this.changes.apply(id, (command, nowMs) => cancel(command, null, nowMs))
+    const through = this.audited<CommandRecord | undefined>('command.cancel', by)
+    const done = await this.changes.apply(id, (command, nowMs) => cancel(command, null, nowMs), { through })
     if (done === undefined) throw new AppError('not_found')
     if (!done.isChanged) throw new AppError('command_ended', `The command is ${done.command.status}`)
-    await this.record('command.cancel', done.command, by)
     return toCommandJson(done.command)
   }
 
@@ -142,10 +140,20 @@ export class CommandsService {
     if (isThere === undefined) await this.changes.apply(id, (one, nowMs) => cancel(one, 'device_deleted', nowMs))
   }
 
-  /** Without the text of CUSTOM, which may hold a unit's password; the command itself has it. */
-  private async record(action: string, command: CommandRecord, by: Commander): Promise<void> {
-    const { id, deviceId, type, params } = command
-    const detail = { id, type, ...(type === 'CUSTOM' ? {} : { params }) }
-    await this.audit.record({ by: by.username, address: by.address, action, target: deviceId, detail })
+  /** Stores a command together with what is written down of it. */
+  private audited<Stored extends CommandRecord | undefined>(
+    action: string,
+    { username, address }: Commander,
+  ): Through<CommandRecords, Stored> {
+    return (write) =>
+      this.audit.change(
+        ({ commands }) => write(commands),
+        (stored) => stored && { by: username, address, action, target: stored.deviceId, detail: detailOf(stored) },
+      )
   }
+}
+
+/** Without the text of CUSTOM, which may hold a unit's password; the command itself has it. */
+function detailOf({ id, type, params }: CommandRecord): Record<string, unknown> {
+  return { id, type, ...(type === 'CUSTOM' ? {} : { params }) }
 }

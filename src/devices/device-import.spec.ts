@@ -6,6 +6,7 @@ import { hashDeviceSecret } from '../identity/device-secrets.js'
 import { Metrics } from '../metrics/metrics.js'
 import { Sessions } from '../sessions/sessions.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
+import type { SqlStore } from '../storage/sql/sql-store.js'
 import { DeviceImport, MAX_IMPORT_LINES } from './device-import.js'
 import { DeviceRegistry } from './device-registry.js'
 
@@ -22,7 +23,9 @@ function build(...devices: DeviceRecord[]) {
     parseConfig({}),
   )
   const facts: AuditFact[] = []
-  const audit = new AuditLog({ append: async (fact: AuditFact) => void facts.push(fact) } as never)
+  const entries = { append: async (fact: AuditFact) => void facts.push(fact) }
+  const joined = { devices: records, audit: entries } as never
+  const audit = new AuditLog(entries as never, { together: (work) => work(joined) } as SqlStore)
   const importer = new DeviceImport(registry, audit)
   return { records, facts, run: (text: string) => importer.run(text, ACTOR) }
 }
@@ -133,22 +136,20 @@ describe('DeviceImport', () => {
     expect(await run('deviceId\n')).toEqual({ created: 0, updated: 0, rejected: [] })
   })
 
-  it('writes down whom it touched, some at a time, and no secret', async () => {
-    const { run, facts } = build(makeDevice({ deviceId: 'box-0', secretHash: 'aa' }))
-    await run(`deviceId,secret\n${Array.from({ length: 150 }, (_, n) => `box-${n},${SECRET}`).join('\n')}\nbad id,`)
-    expect(facts.map(({ by, action, address }) => [by, action, address])).toEqual([
-      ['admin', 'device.import', '192.0.2.1'],
-      ['admin', 'device.import', '192.0.2.1'],
-    ])
-    const details = facts.map(({ detail }) => detail as { created: string[]; updated: string[]; newSecret: string[] })
-    expect(details.map(({ created, updated, newSecret }) => [created.length, updated, newSecret.length])).toEqual([
-      [99, ['box-0'], 100],
-      [50, [], 50],
+  it('writes down what it did to each device with the change, and no secret', async () => {
+    const { run, facts } = build(makeDevice({ deviceId: 'box-0', secretHash: 'aa', name: 'Box' }))
+    await run(`deviceId,secret,name\nbox-0,${SECRET},Box\nbox-1,${SECRET},One\n${IMEI},,\nbad id,,`)
+    await run(`deviceId,name\nbox-0,Box\nbox-1,1`)
+    expect(facts.map(({ by, action, target, detail, address }) => [by, action, target, detail, address])).toEqual([
+      ['admin', 'device.import', 'box-0', { did: 'updated', fields: ['secret'] }, '192.0.2.1'],
+      ['admin', 'device.import', 'box-1', { did: 'created', hasSecret: true }, '192.0.2.1'],
+      ['admin', 'device.import', IMEI, { did: 'created', hasSecret: false }, '192.0.2.1'],
+      ['admin', 'device.import', 'box-1', { did: 'updated', fields: ['name'] }, '192.0.2.1'],
     ])
     expect(JSON.stringify(facts)).not.toContain(SECRET)
   })
 
-  it('writes down what was done when the store fails half-way', async () => {
+  it('keeps what was done, and its entries, when the store fails half-way', async () => {
     const { run, facts, records } = build()
     const insert = records.insert.bind(records)
     jest.spyOn(records, 'insert').mockImplementation(async (record) => {
@@ -156,6 +157,6 @@ describe('DeviceImport', () => {
       return insert(record)
     })
     await expect(run(`deviceId\n${IMEI}\n350123451234575\n350123451234583`)).rejects.toThrow('database is away')
-    expect(facts.map(({ detail }) => detail)).toEqual([{ created: [IMEI], updated: [], newSecret: [] }])
+    expect(facts.map(({ target, detail }) => [target, detail])).toEqual([[IMEI, { did: 'created', hasSecret: false }]])
   })
 })

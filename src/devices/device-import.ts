@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
-import { AuditLog } from '../identity/audit-log.js'
+import { type AuditFact, AuditLog } from '../identity/audit-log.js'
 import { hashDeviceSecret } from '../identity/device-secrets.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
@@ -11,18 +11,12 @@ import { DeviceRegistry } from './device-registry.js'
 
 /** Lines of one import; a file over it is refused whole before anything is changed. */
 export const MAX_IMPORT_LINES = 100_000
-/** Devices named in one entry of the audit log. */
-const AUDITED_TOGETHER = 100
 /** Lines after which others get their turn, even when none of them needs a store. */
 const TURN_LINES = 100
 
 const COLUMNS = Object.keys(newDeviceIn.shape)
 
-type LineOutcome =
-  | { readonly deviceId: DeviceId; readonly did: 'created' | 'updated'; readonly hasNewSecret: boolean }
-  | { readonly code: ImportCode; readonly message: string }
-
-type Done = Extract<LineOutcome, { deviceId: DeviceId }>
+type LineOutcome = { readonly did: 'created' | 'updated' } | { readonly code: ImportCode; readonly message: string }
 
 /** Adds and changes many devices from a CSV file; each line stands for itself. */
 @Injectable()
@@ -42,26 +36,22 @@ export class DeviceImport {
     const columns = readHeader(text)
     assertLength(text)
     const result: ImportResult = { created: 0, updated: 0, rejected: [] }
-    const trail = new Trail(this.audit, actor)
     let lines = 0
-    try {
-      for (const { line, cells } of readCsv(text)) {
-        if (line === 1) continue
-        if (++lines % TURN_LINES === 0) await nextTurn()
-        const outcome = await this.take(columns, cells)
-        if ('code' in outcome) result.rejected.push({ line, ...outcome })
-        else {
-          result[outcome.did]++
-          await trail.add(outcome)
-        }
-      }
-    } finally {
-      await trail.end()
+    for (const { line, cells } of readCsv(text)) {
+      if (line === 1) continue
+      if (++lines % TURN_LINES === 0) await nextTurn()
+      const outcome = await this.take(columns, cells, actor)
+      if ('code' in outcome) result.rejected.push({ line, ...outcome })
+      else result[outcome.did]++
     }
     return result
   }
 
-  private async take(columns: readonly string[], cells: readonly string[] | undefined): Promise<LineOutcome> {
+  private async take(
+    columns: readonly string[],
+    cells: readonly string[] | undefined,
+    actor: Actor,
+  ): Promise<LineOutcome> {
     if (cells === undefined) return { code: 'invalid_csv', message: 'a quote is not where CSV has one, or not closed' }
     if (cells.length !== columns.length) {
       return { code: 'invalid_csv', message: `has ${cells.length} cells, the header row has ${columns.length}` }
@@ -72,7 +62,7 @@ export class DeviceImport {
       return { code: 'invalid_field', message: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` }
     }
     try {
-      return await this.apply(parsed.data)
+      return await this.apply(parsed.data, actor)
     } catch (error) {
       if (error instanceof AppError && error.code === 'invalid_imei') {
         return { code: 'invalid_imei', message: error.message }
@@ -81,48 +71,38 @@ export class DeviceImport {
     }
   }
 
-  private async apply({ deviceId, secret, ...labels }: NewDeviceIn): Promise<LineOutcome> {
+  private async apply(wanted: NewDeviceIn, actor: Actor): Promise<LineOutcome> {
+    const { deviceId, secret, ...labels } = wanted
     const mayGoWithout = !this.registry.mustHaveSecret(deviceId)
     const secretHash = secret === undefined ? {} : { secretHash: hashDeviceSecret(secret) }
-    const done = await this.registry.change(deviceId, { ...labels, ...secretHash })
-    if (done !== undefined) return { deviceId, did: 'updated', hasNewSecret: done.changed.includes('secretHash') }
+    const done = await this.registry.change(deviceId, { ...labels, ...secretHash }, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (one) => one && factOf(deviceId, actor, { did: 'updated', fields: one.changed.map(shownName) }),
+      ),
+    )
+    if (done !== undefined) return { did: 'updated' }
     if (secret === undefined && !mayGoWithout) {
       return {
         code: 'secret_required',
         message: 'a device without an IMEI must have a secret, and one generated here could not be shown',
       }
     }
-    const added = await this.registry.add({ deviceId, secret, ...labels })
-    if (added === undefined) return this.apply({ deviceId, secret, ...labels })
-    return { deviceId, did: 'created', hasNewSecret: secret !== undefined }
+    const added = await this.registry.add(wanted, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (one) => one && factOf(deviceId, actor, { did: 'created', hasSecret: one.record.secretHash !== null }),
+      ),
+    )
+    return added === undefined ? this.apply(wanted, actor) : { did: 'created' }
   }
 }
 
-/** Writes down which devices an import touched, some at a time. */
-class Trail {
-  private done: Done[] = []
+/** As the file's column calls it. */
+const shownName = (field: string) => (field === 'secretHash' ? 'secret' : field)
 
-  constructor(
-    private readonly audit: AuditLog,
-    private readonly actor: Actor,
-  ) {}
-
-  async add(outcome: Done): Promise<void> {
-    this.done.push(outcome)
-    if (this.done.length >= AUDITED_TOGETHER) await this.end()
-  }
-
-  async end(): Promise<void> {
-    if (this.done.length === 0) return
-    const idsOf = (isMeant: (one: Done) => boolean) => this.done.filter(isMeant).map(({ deviceId }) => deviceId)
-    const detail = {
-      created: idsOf(({ did }) => did === 'created'),
-      updated: idsOf(({ did }) => did === 'updated'),
-      newSecret: idsOf(({ hasNewSecret }) => hasNewSecret),
-    }
-    this.done = []
-    await this.audit.record({ ...this.actor, action: 'device.import', detail })
-  }
+function factOf(deviceId: DeviceId, actor: Actor, detail: Record<string, unknown>): AuditFact {
+  return { ...actor, action: 'device.import', target: deviceId, detail }
 }
 
 function readHeader(text: string): string[] {

@@ -10,6 +10,7 @@ import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
 import type { AlarmRecords } from '../storage/sql/alarm-records.js'
 import type { CommandRecords } from '../storage/sql/command-records.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
+import type { SqlStore } from '../storage/sql/sql-store.js'
 import { DeviceErasure } from './device-erasure.js'
 import { DeviceManagement } from './device-management.js'
 import { DeviceRegistry } from './device-registry.js'
@@ -28,7 +29,9 @@ function build(...devices: DeviceRecord[]) {
     parseConfig({}),
   )
   const facts: AuditFact[] = []
-  const audit = new AuditLog({ append: async (fact: AuditFact) => void facts.push(fact) } as never)
+  const entries = { append: async (fact: AuditFact) => void facts.push(fact) }
+  const joined = { devices: records, audit: entries } as never
+  const audit = new AuditLog(entries as never, { together: (work) => work(joined) } as SqlStore)
   /** Which store was erased, and what the registry said of the device then. */
   const erased: Array<[string, string | undefined]> = []
   const failing = { store: '' }

@@ -6,7 +6,7 @@ import type { DeviceId } from '../model/device-id.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import type { DeviceChangesIn, NewDeviceIn } from './device.schema.js'
 import { DeviceErasure } from './device-erasure.js'
-import { type AddedDevice, DeviceRegistry } from './device-registry.js'
+import { type AddedDevice, type ChangedDevice, DeviceRegistry } from './device-registry.js'
 
 /** Who makes a change, and from where. */
 export interface Actor {
@@ -25,25 +25,27 @@ export class DeviceManagement {
 
   /** @throws AppError `device_exists` | `invalid_imei` */
   async create(device: NewDeviceIn, actor: Actor): Promise<AddedDevice> {
-    const added = await this.registry.add(device)
+    const { deviceId } = device
+    const added = await this.registry.add(device, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (one) => one && { ...actor, action: 'device.create', target: deviceId, detail: factsOf(one.record) },
+      ),
+    )
     if (added === undefined) throw new AppError('device_exists')
-    const { kind, name, plate, secretHash } = added.record
-    const detail = { kind, name, plate, hasSecret: secretHash !== null }
-    await this.audit.record({ ...actor, action: 'device.create', target: device.deviceId, detail })
     return added
   }
 
   /** @throws AppError `not_found` */
   async change(deviceId: DeviceId, wanted: DeviceChangesIn, actor: Actor): Promise<DeviceRecord> {
-    const done = await this.registry.change(deviceId, wanted)
-    if (done === undefined) throw new AppError('not_found')
-    const { record, changed } = done
-    if (changed.length === 0) return record
-    const detail = Object.fromEntries(
-      changed.map((field) => [field, field === 'commandPassword' ? '(not shown)' : record[field]]),
+    const done = await this.registry.change(deviceId, wanted, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (one) => one && { ...actor, action: 'device.update', target: deviceId, detail: changesOf(one) },
+      ),
     )
-    await this.audit.record({ ...actor, action: 'device.update', target: deviceId, detail })
-    return record
+    if (done === undefined) throw new AppError('not_found')
+    return done.record
   }
 
   /**
@@ -53,9 +55,13 @@ export class DeviceManagement {
    */
   async renewSecret(deviceId: DeviceId, actor: Actor): Promise<string> {
     const secret = generateDeviceSecret()
-    const done = await this.registry.change(deviceId, { secretHash: hashDeviceSecret(secret) })
+    const done = await this.registry.change(deviceId, { secretHash: hashDeviceSecret(secret) }, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (one) => one && { ...actor, action: 'device.secret', target: deviceId },
+      ),
+    )
     if (done === undefined) throw new AppError('not_found')
-    await this.audit.record({ ...actor, action: 'device.secret', target: deviceId })
     return secret
   }
 
@@ -71,7 +77,24 @@ export class DeviceManagement {
       await this.audit.record({ ...actor, action: 'device.erase', target: deviceId })
       await this.erasure.erase(deviceId)
     }
-    if (!(await this.registry.remove(deviceId))) throw new AppError('not_found')
-    await this.audit.record({ ...actor, action: 'device.delete', target: deviceId, detail: { erase: isErasing } })
+    const wasThere = await this.registry.remove(deviceId, (write) =>
+      this.audit.change(
+        ({ devices }) => write(devices),
+        (isRemoved) =>
+          isRemoved ? { ...actor, action: 'device.delete', target: deviceId, detail: { erase: isErasing } } : undefined,
+      ),
+    )
+    if (!wasThere) throw new AppError('not_found')
   }
+}
+
+function factsOf({ kind, name, plate, secretHash }: DeviceRecord) {
+  return { kind, name, plate, hasSecret: secretHash !== null }
+}
+
+/** What the fields are now, without secrets. */
+function changesOf({ record, changed }: ChangedDevice): Record<string, unknown> {
+  return Object.fromEntries(
+    changed.map((field) => [field, field === 'commandPassword' ? '(not shown)' : record[field]]),
+  )
 }

@@ -8,6 +8,7 @@ import { type DeviceId, deviceKindOf } from '../model/device-id.js'
 import type { ClosingCode } from '../sessions/link.js'
 import { Sessions } from '../sessions/sessions.js'
 import { type DeviceChanges, type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
+import type { Through } from '../storage/sql/sql-store.js'
 
 const LABELS = ['name', 'plate', 'brand', 'model'] as const
 
@@ -51,10 +52,14 @@ export class DeviceRegistry {
   }
 
   /**
+   * @param through how it is stored, such as with what else is written then
    * @returns undefined: there is a device with this id
    * @throws AppError `invalid_imei`
    */
-  async add({ deviceId, secret, ...labels }: NewDevice): Promise<AddedDevice | undefined> {
+  async add(
+    { deviceId, secret, ...labels }: NewDevice,
+    through: Through<DeviceRecords, AddedDevice | undefined> = (write) => write(this.records),
+  ): Promise<AddedDevice | undefined> {
     const kind = this.kindOf(deviceId)
     const generatedSecret = kind === 'named' && secret === undefined ? generateDeviceSecret() : null
     const known = secret ?? generatedSecret
@@ -66,17 +71,24 @@ export class DeviceRegistry {
       secretHash: known === null ? null : hashDeviceSecret(known),
     })
     return this.inOrder(deviceId, async () => {
-      if (!(await this.records.insert(record))) return undefined
-      this.directory.put(record)
-      return { record, generatedSecret }
+      const added = await through(async (devices) =>
+        (await devices.insert(record)) ? { record, generatedSecret } : undefined,
+      )
+      if (added !== undefined) this.directory.put(record)
+      return added
     })
   }
 
   /**
    * Changes a device; a blank label is none. Disabling it or changing its secret voids its tokens and ends its links.
+   * @param through how a change is stored, such as with what else is written then
    * @returns undefined: there is none
    */
-  change(deviceId: DeviceId, wanted: DeviceChanges): Promise<ChangedDevice | undefined> {
+  change(
+    deviceId: DeviceId,
+    wanted: DeviceChanges,
+    through: Through<DeviceRecords, ChangedDevice | undefined> = (write) => write(this.records),
+  ): Promise<ChangedDevice | undefined> {
     return this.inOrder(deviceId, async () => {
       const before = await this.records.find(deviceId)
       if (before === undefined) return undefined
@@ -86,21 +98,31 @@ export class DeviceRegistry {
       const isDisabled = changes.status === 'disabled'
       const hasNewSecret = changes.secretHash !== undefined
       const generation = isDisabled || hasNewSecret ? { generation: newGeneration() } : {}
-      const record = await this.records.update(deviceId, { ...changes, ...generation })
-      if (record === undefined) return undefined
+      const done = await through(async (devices) => {
+        const record = await devices.update(deviceId, { ...changes, ...generation })
+        return record && { record, changed }
+      })
+      if (done === undefined) return undefined
+      const { record } = done
       this.directory.put(record)
       const mayNotSpeakAsTracker = changes.trackerAllowed === false && record.secretHash !== null
       if (isDisabled || mayNotSpeakAsTracker) this.endLinks(deviceId, 'device_disabled')
       // Its token is void: what the unit has to do is what it does when one has expired, log in again (with the new secret).
       else if (hasNewSecret) this.endLinks(deviceId, 'token_expired')
-      return { record, changed }
+      return done
     })
   }
 
-  /** @returns false when there was none */
-  remove(deviceId: DeviceId): Promise<boolean> {
+  /**
+   * @param through how it is removed, such as with what else is written then
+   * @returns false when there was none
+   */
+  remove(
+    deviceId: DeviceId,
+    through: Through<DeviceRecords, boolean> = (write) => write(this.records),
+  ): Promise<boolean> {
     return this.inOrder(deviceId, async () => {
-      const wasThere = await this.records.delete(deviceId)
+      const wasThere = await through((devices) => devices.delete(deviceId))
       this.directory.invalidate(deviceId)
       this.sessions.forget(deviceId)
       this.endLinks(deviceId, 'device_disabled')

@@ -17,7 +17,7 @@ describe('AuditLog', () => {
 
   it('writes a fact down', async () => {
     jest.spyOn(Date, 'now').mockReturnValue(1_700_000_000_123)
-    const log = new AuditLog(records.audit)
+    const log = new AuditLog(records.audit, records.store)
     await log.record({ by: 'anna', action: 'device.create', target: 'box-7', detail: { name: 'Box' }, address: '::1' })
     await log.record({ by: 'system', action: 'user.create' })
     const entries = await records.audit.list({ limit: 5 })
@@ -39,7 +39,7 @@ describe('AuditLog', () => {
   it('logs a fact whole as an error when the store does not take it, and does not throw', async () => {
     jest.spyOn(records.audit, 'append').mockRejectedValue(new AppError('store_unavailable', 'the disk is gone'))
     const error = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined)
-    await new AuditLog(records.audit).record({ by: 'anna', action: 'device.delete', target: 'box-7' })
+    await new AuditLog(records.audit, records.store).record({ by: 'anna', action: 'device.delete', target: 'box-7' })
     expect(error).toHaveBeenCalledWith({
       event: 'audit_write_failed',
       reason: 'the disk is gone',

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common'
-import { AuditRecords } from '../storage/sql/audit-records.js'
+import { type AuditRecord, AuditRecords } from '../storage/sql/audit-records.js'
+import { type JoinedRecords, SqlStore } from '../storage/sql/sql-store.js'
 
 /** Who did what to what, from where. Never a secret: neither a password nor a token nor a hash of one. */
 export interface AuditFact {
@@ -14,26 +15,41 @@ export interface AuditFact {
   readonly address?: string | null
 }
 
-/** Every change made by a user. */
+/** Every change made by a user, and every login. */
 @Injectable()
 export class AuditLog {
   private readonly logger = new Logger('audit')
 
-  constructor(private readonly records: AuditRecords) {}
+  constructor(
+    private readonly records: AuditRecords,
+    private readonly store: SqlStore,
+  ) {}
 
   /**
-   * Writes the fact down; call it after the change was stored, and await it before answering. Never throws: the change has
-   * happened, and calling it failed would be a lie. A fact that the store does not take is logged whole, as an error.
+   * Makes a change and writes it down, both or neither, whenever the process ends. Tell others of the change after this resolves.
+   * @param make changes by these records and does nothing else: the database waits for it
+   * @param factOf what is written down of what was done; undefined: nothing was changed
+   * @returns what `make` returned
+   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`, and what `make` throws: nothing was changed
+   */
+  async change<Done>(
+    make: (records: JoinedRecords) => Promise<Done>,
+    factOf: (done: Done) => AuditFact | undefined,
+  ): Promise<Done> {
+    return this.store.together(async (records) => {
+      const done = await make(records)
+      const fact = factOf(done)
+      if (fact !== undefined) await records.audit.append(toEntry(fact))
+      return done
+    })
+  }
+
+  /**
+   * Writes down what is no change of a record, such as a login. Never throws: it has happened, and calling it failed would be a lie.
+   * A fact that the store does not take is logged whole, as an error.
    */
   async record(fact: AuditFact): Promise<void> {
-    const entry = {
-      atMs: Date.now(),
-      by: fact.by,
-      action: fact.action,
-      target: fact.target ?? null,
-      detail: fact.detail ?? null,
-      address: fact.address ?? null,
-    }
+    const entry = toEntry(fact)
     try {
       await this.records.append(entry)
     } catch (error) {
@@ -41,4 +57,8 @@ export class AuditLog {
       this.logger.error({ event: 'audit_write_failed', reason, entry })
     }
   }
+}
+
+function toEntry({ by, action, target, detail, address }: AuditFact): Omit<AuditRecord, 'id'> {
+  return { atMs: Date.now(), by, action, target: target ?? null, detail: detail ?? null, address: address ?? null }
 }

@@ -8,7 +8,7 @@ describe('FirstAdmin', () => {
   let records: TestRecords
   let hasher: PasswordHasher
   const open = (environment: Record<string, string> = {}) =>
-    new FirstAdmin(parseConfig(environment), records.users, hasher, new AuditLog(records.audit))
+    new FirstAdmin(parseConfig(environment), records.users, hasher, new AuditLog(records.audit, records.store))
 
   beforeEach(async () => {
     records = await openTestRecords()

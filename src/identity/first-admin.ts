@@ -32,15 +32,15 @@ export class FirstAdmin {
   async ensure(): Promise<string | undefined> {
     if ((await this.records.count()) > 0) return undefined
     const generated = this.config.ADMIN_PASSWORD === undefined ? generatePassword() : undefined
-    const isNew = await this.records.insert({
-      username: FIRST_ADMIN,
-      passwordHash: await this.hasher.hash(generated ?? (this.config.ADMIN_PASSWORD as string)),
-      role: 'admin',
-      disabled: false,
-      createdAtMs: Date.now(),
-    })
-    if (!isNew) return undefined
-    await this.audit.record({ by: 'system', action: 'user.create', target: FIRST_ADMIN, detail: { role: 'admin' } })
-    return generated
+    const passwordHash = await this.hasher.hash(generated ?? (this.config.ADMIN_PASSWORD as string))
+    const admin = { username: FIRST_ADMIN, role: 'admin' as const }
+    const isNew = await this.audit.change(
+      ({ users }) => users.insert({ ...admin, passwordHash, disabled: false, createdAtMs: Date.now() }),
+      (isInserted) =>
+        isInserted
+          ? { by: 'system', action: 'user.create', target: FIRST_ADMIN, detail: { role: 'admin' } }
+          : undefined,
+    )
+    return isNew ? generated : undefined
   }
 }

@@ -12,7 +12,7 @@ describe('PasswordReset', () => {
   beforeEach(async () => {
     records = await openTestRecords()
     hasher = await PasswordHasher.create()
-    resets = new PasswordReset(records.users, hasher, new AuditLog(records.audit))
+    resets = new PasswordReset(records.users, hasher, new AuditLog(records.audit, records.store))
   })
 
   afterEach(() => records.close())

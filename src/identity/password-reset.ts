@@ -19,17 +19,23 @@ export class PasswordReset {
     const passwordHash = await this.hasher.hash(password)
     const before = await this.records.find(username)
     if (before === undefined) return this.create(username, passwordHash)
-    await this.records.update(username, { passwordHash, disabled: false })
-    await this.records.endSessionsOf(username, Date.now())
     const detail = { password: 'reset', ...(before.disabled ? { disabled: false } : {}) }
-    await this.audit.record({ by: 'system', action: 'user.update', target: username, detail })
+    await this.audit.change(
+      async ({ users }) => {
+        await users.update(username, { passwordHash, disabled: false })
+        await users.endSessionsOf(username, Date.now())
+      },
+      () => ({ by: 'system', action: 'user.update', target: username, detail }),
+    )
     return 'reset'
   }
 
   private async create(username: string, passwordHash: string): Promise<'created' | 'unknown'> {
     if (username !== FIRST_ADMIN) return 'unknown'
-    await this.records.insert({ username, passwordHash, role: 'admin', disabled: false, createdAtMs: Date.now() })
-    await this.audit.record({ by: 'system', action: 'user.create', target: username, detail: { role: 'admin' } })
+    await this.audit.change(
+      ({ users }) => users.insert({ username, passwordHash, role: 'admin', disabled: false, createdAtMs: Date.now() }),
+      () => ({ by: 'system', action: 'user.create', target: username, detail: { role: 'admin' } }),
+    )
     return 'created'
   }
 }

@@ -62,7 +62,7 @@ describe('UserLogin', () => {
       records.users,
       sessions,
       new UserDoor(gate, hasher, issuer),
-      new AuditLog(records.audit),
+      new AuditLog(records.audit, records.store),
     )
   }
 

@@ -72,9 +72,11 @@ export class UserLogin {
 
   /** Ends the session: its refresh tokens and its access tokens. */
   async logout(caller: UserCaller, address: string): Promise<void> {
-    await this.records.endSession(caller.sessionId, Date.now())
+    await this.audit.change(
+      ({ users }) => users.endSession(caller.sessionId, Date.now()),
+      () => ({ by: caller.username, action: 'user.logout', target: caller.username, address }),
+    )
     this.sessions.ended([caller.sessionId])
-    await this.audit.record({ by: caller.username, action: 'user.logout', target: caller.username, address })
   }
 
   /**
@@ -87,9 +89,15 @@ export class UserLogin {
     const user = await this.records.find(username)
     if (!(await this.door.hasher.isPassword(current, user?.passwordHash))) return this.door.gate.refuse(entrance)
     await this.door.gate.pass(entrance)
-    await this.records.update(username, { passwordHash: await this.door.hasher.hash(next) })
-    this.sessions.ended(await this.records.endSessionsOf(username, Date.now(), sessionId))
-    await this.audit.record({ by: username, action: 'user.password', target: username, address })
+    const passwordHash = await this.door.hasher.hash(next)
+    const ended = await this.audit.change(
+      async ({ users }) => {
+        await users.update(username, { passwordHash })
+        return users.endSessionsOf(username, Date.now(), sessionId)
+      },
+      () => ({ by: username, action: 'user.password', target: username, address }),
+    )
+    this.sessions.ended(ended)
   }
 
   private async endStolen(sessionId: string, address: string): Promise<never> {

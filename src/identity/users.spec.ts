@@ -22,7 +22,12 @@ describe('Users', () => {
     sessions = new UserSessionDirectory(records.users, 900_000, () => NOW_MS)
     ended = []
     sessions.onEnded((sessionId) => ended.push(sessionId))
-    users = new Users(records.users, sessions, await PasswordHasher.create(), new AuditLog(records.audit))
+    users = new Users(
+      records.users,
+      sessions,
+      await PasswordHasher.create(),
+      new AuditLog(records.audit, records.store),
+    )
     await records.users.insert(testUser({ username: 'admin', role: 'admin' }))
     await openSession('admin', 'own-session')
   })

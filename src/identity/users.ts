@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { AppError } from '../model/app-error.js'
 import { type Role, type UserQuery, type UserRecord, UserRecords } from '../storage/sql/user-records.js'
 import type { UserCaller } from './access.js'
-import { AuditLog } from './audit-log.js'
+import { type AuditFact, AuditLog } from './audit-log.js'
 import { PasswordHasher } from './password-hasher.js'
 import { UserSessionDirectory } from './user-session-directory.js'
 
@@ -49,8 +49,11 @@ export class Users {
   async create({ username, password, role }: NewUser, author: Author): Promise<UserRecord> {
     const passwordHash = await this.hasher.hash(password)
     const user: UserRecord = { username, passwordHash, role, disabled: false, createdAtMs: Date.now() }
-    if (!(await this.records.insert(user))) throw new AppError('user_exists')
-    await this.write(author, 'user.create', username, { role })
+    const isNew = await this.audit.change(
+      ({ users }) => users.insert(user),
+      (isInserted) => (isInserted ? factOf(author, 'user.create', username, { role }) : undefined),
+    )
+    if (!isNew) throw new AppError('user_exists')
     return user
   }
 
@@ -63,35 +66,56 @@ export class Users {
     const before = await this.get(username)
     if (role === undefined && disabled === undefined && password === undefined) return before
     const passwordHash = password === undefined ? undefined : await this.hasher.hash(password)
-    const after = await this.records.update(username, definedOf({ role, disabled, passwordHash }))
+    const detail = { ...definedOf({ role, disabled }), ...(password === undefined ? {} : { password: 'changed' }) }
+    const { after, ended } = await this.audit.change(
+      ({ users }) => updateAndShutOut(users, username, definedOf({ role, disabled, passwordHash }), author.caller),
+      ({ after }) => (isUser(after) ? factOf(author, 'user.update', username, detail) : undefined),
+    )
     if (after === 'last_admin') throw new AppError('last_admin')
     if (after === undefined) throw new AppError('not_found')
     this.sessions.userChanged(after)
-    if (password !== undefined || after.disabled) await this.endSessions(after, author)
-    await this.write(author, 'user.update', username, {
-      ...definedOf({ role, disabled }),
-      ...(password === undefined ? {} : { password: 'changed' }),
-    })
+    this.sessions.ended(ended)
     return after
   }
 
   /** @throws AppError `not_found` | `last_admin` */
   async delete(username: string, author: Author): Promise<void> {
-    const isDeleted = await this.records.delete(username)
+    const isDeleted = await this.audit.change(
+      ({ users }) => users.delete(username),
+      (isDone) => (isDone === true ? factOf(author, 'user.delete', username, null) : undefined),
+    )
     if (isDeleted === 'last_admin') throw new AppError('last_admin')
     if (!isDeleted) throw new AppError('not_found', 'There is no user of this name')
     this.sessions.userGone(username)
-    await this.write(author, 'user.delete', username, null)
   }
+}
 
-  private async endSessions({ username, disabled }: UserRecord, { caller }: Author): Promise<void> {
-    const spared = disabled ? undefined : caller.sessionId
-    this.sessions.ended(await this.records.endSessionsOf(username, Date.now(), spared))
+/** With a new password, or disabled, the user's sessions end, but for the one it is done in. */
+async function updateAndShutOut(
+  users: UserRecords,
+  username: string,
+  changes: Partial<Pick<UserRecord, 'passwordHash' | 'role' | 'disabled'>>,
+  caller: UserCaller,
+) {
+  const after = await users.update(username, changes)
+  if (!isUser(after) || (changes.passwordHash === undefined && !after.disabled)) return { after, ended: [] }
+  return {
+    after,
+    ended: await users.endSessionsOf(username, Date.now(), after.disabled ? undefined : caller.sessionId),
   }
+}
 
-  private write({ caller, address }: Author, action: string, target: string, detail: Record<string, unknown> | null) {
-    return this.audit.record({ by: caller.username, action, target, detail, address })
-  }
+function isUser(found: UserRecord | 'last_admin' | undefined): found is UserRecord {
+  return typeof found === 'object'
+}
+
+function factOf(
+  { caller, address }: Author,
+  action: string,
+  target: string,
+  detail: Record<string, unknown> | null,
+): AuditFact {
+  return { by: caller.username, action, target, detail, address }
 }
 
 function definedOf<T extends object>(changes: T): Partial<T> {

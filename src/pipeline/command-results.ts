@@ -14,8 +14,8 @@ export class CommandResults {
    * @throws AppError `command_not_found` (another device's too) | `disk_full` | `store_unavailable` | `overloaded`
    */
   async take(result: CommandResult): Promise<void> {
-    const isOfDevice = ({ deviceId }: { readonly deviceId: string }) => deviceId === result.deviceId
-    const taken = await this.commands.apply(result.id, (command, nowMs) => settle(command, result, nowMs), isOfDevice)
+    const isOurs = ({ deviceId }: { readonly deviceId: string }) => deviceId === result.deviceId
+    const taken = await this.commands.apply(result.id, (command, nowMs) => settle(command, result, nowMs), { isOurs })
     if (taken === undefined) throw new AppError('command_not_found')
   }
 }

@@ -2,6 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import type { Video } from '../model/video.js'
 import { derivedSegmentsOf, fileKeyOf } from '../model/video-keys.js'
 import { BlobStore } from '../storage/blobs/blob-store.js'
+import type { Through } from '../storage/sql/sql-store.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
 import { VideoEvents } from './video-events.js'
 
@@ -12,8 +13,8 @@ const SWEEP_VIDEOS = 500
 export interface RemovalOptions {
   /** Leaves a video alone that somebody keeps. */
   readonly unlessKept?: boolean
-  /** Called once nobody sees it any more, unless somebody else is removing it already. */
-  readonly onHidden?: (video: Video) => Promise<void>
+  /** How its row is hidden, unless somebody else is removing it already: such as with what else is written then. */
+  readonly through?: Through<VideoRecords, Video | undefined>
 }
 
 /**
@@ -73,11 +74,11 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  private async run(id: string, { unlessKept, onHidden }: RemovalOptions): Promise<Video | undefined> {
-    const video = await this.records.hide(id, unlessKept)
+  private async run(id: string, { unlessKept, through }: RemovalOptions): Promise<Video | undefined> {
+    const hide = (videos: VideoRecords) => videos.hide(id, unlessKept)
+    const video = await (through === undefined ? hide(this.records) : through(hide))
     if (video === undefined) return undefined
     this.events.tell(video, 'removed')
-    await onHidden?.(video)
     await this.blobs.removeUnder(...derivedSegmentsOf(id))
     await this.blobs.remove(fileKeyOf(video))
     await this.records.remove(id)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AuditLog } from '../identity/audit-log.js'
 import { AppError } from '../model/app-error.js'
 import type { Video } from '../model/video.js'
+import type { Through } from '../storage/sql/sql-store.js'
 import { type VideoQuery, VideoRecords } from '../storage/sql/video-records.js'
 import { Cursors, type Page } from '../web/cursor.js'
 import { SignedLinks } from './signed-links.js'
@@ -50,20 +51,23 @@ export class VideosService {
   async change(id: string, { keep }: VideoChangesIn, actor: Actor): Promise<VideoJson> {
     const before = await this.find(id)
     if (before.keep === keep) return toVideoJson(before)
-    const video = await this.records.setKeep(id, keep)
+    const video = await this.audit.change(
+      ({ videos }) => videos.setKeep(id, keep),
+      (kept) => kept && { ...actor, action: 'video.update', target: id, detail: { ...nameOf(kept), keep } },
+    )
     if (video === undefined) throw new AppError('not_found')
     this.events.tell(video, 'changed')
-    await this.audit.record({ ...actor, action: 'video.update', target: id, detail: { ...nameOf(video), keep } })
     return toVideoJson(video)
   }
 
   /** Removes the video, its file and its pictures. @throws AppError `not_found` */
   async delete(id: string, actor: Actor): Promise<void> {
-    const onHidden = (video: Video) => {
-      const detail = { ...nameOf(video), bytes: video.bytes, sha256: video.sha256 }
-      return this.audit.record({ ...actor, action: 'video.delete', target: id, detail })
-    }
-    const removed = await this.removal.remove(id, { onHidden })
+    const through: Through<VideoRecords, Video | undefined> = (hide) =>
+      this.audit.change(
+        ({ videos }) => hide(videos),
+        (video) => video && { ...actor, action: 'video.delete', target: id, detail: factsOf(video) },
+      )
+    const removed = await this.removal.remove(id, { through })
     if (removed === undefined) throw new AppError('not_found')
   }
 
@@ -73,6 +77,8 @@ export class VideosService {
     return video
   }
 }
+
+const factsOf = (video: Video) => ({ ...nameOf(video), bytes: video.bytes, sha256: video.sha256 })
 
 const nameOf = ({ deviceId, fileName }: Video) => ({ deviceId, fileName })
 

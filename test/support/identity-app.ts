@@ -12,6 +12,7 @@ import { DiskGuardModule } from '../../src/storage/disk-guard.module.js'
 import { AuditRecords } from '../../src/storage/sql/audit-records.js'
 import { type DeviceRecord, DeviceRecords } from '../../src/storage/sql/device-records.js'
 import { IdempotencyRecords } from '../../src/storage/sql/idempotency-records.js'
+import { SqlStore } from '../../src/storage/sql/sql-store.js'
 import { UserRecords } from '../../src/storage/sql/user-records.js'
 import { RouteMethods } from '../../src/web/route-methods.js'
 import { WebModule } from '../../src/web/web.module.js'
@@ -156,6 +157,7 @@ function portsModule(records: TestRecords): Type {
     { provide: UserRecords, useValue: records.users },
     { provide: AuditRecords, useValue: records.audit },
     { provide: IdempotencyRecords, useValue: records.idempotency },
+    { provide: SqlStore, useValue: records.store },
   ]
   @Global()
   @Module({ providers: ports, exports: ports })

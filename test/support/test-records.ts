@@ -1,35 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { AuditRecords } from '../../src/storage/sql/audit-records.js'
-import type { DeviceRecords } from '../../src/storage/sql/device-records.js'
-import type { IdempotencyRecords } from '../../src/storage/sql/idempotency-records.js'
-import { openSqliteDataSource } from '../../src/storage/sql/sqlite-data-source.js'
-import { TypeormAuditRecords } from '../../src/storage/sql/typeorm-audit-records.js'
-import { TypeormDeviceRecords } from '../../src/storage/sql/typeorm-device-records.js'
-import { TypeormIdempotencyRecords } from '../../src/storage/sql/typeorm-idempotency-records.js'
-import { TypeormUserRecords } from '../../src/storage/sql/typeorm-user-records.js'
-import type { UserRecord, UserRecords } from '../../src/storage/sql/user-records.js'
+import { openSqliteRecords, type SqlRecords } from '../../src/storage/sql/open-sqlite-records.js'
+import type { UserRecord } from '../../src/storage/sql/user-records.js'
 
 /** The relational ports on an embedded database of their own. */
-export interface TestRecords {
-  readonly devices: DeviceRecords
-  readonly users: UserRecords
-  readonly audit: AuditRecords
-  readonly idempotency: IdempotencyRecords
+export interface TestRecords extends SqlRecords {
   close(): Promise<void>
 }
 
 export async function openTestRecords(): Promise<TestRecords> {
   const directory = await mkdtemp(path.join(tmpdir(), 'milepost-records-'))
-  const dataSource = await openSqliteDataSource({ file: path.join(directory, 'test.db') })
+  const records = await openSqliteRecords({ directory })
   return {
-    devices: new TypeormDeviceRecords(dataSource),
-    users: new TypeormUserRecords(dataSource),
-    audit: new TypeormAuditRecords(dataSource),
-    idempotency: new TypeormIdempotencyRecords(dataSource),
+    ...records,
     close: async () => {
-      await dataSource.destroy()
+      await records.store.close()
       await rm(directory, { recursive: true, force: true })
     },
   }

@@ -1,11 +1,8 @@
 import path from 'node:path'
+import type { DataSource, EntityManager } from 'typeorm'
 import { backupSqliteFile } from '../sqlite-backup.js'
-import type { AlarmRecords } from './alarm-records.js'
-import type { AuditRecords } from './audit-records.js'
-import type { CommandRecords } from './command-records.js'
-import type { DeviceRecords } from './device-records.js'
 import type { IdempotencyRecords } from './idempotency-records.js'
-import type { SqlStore } from './sql-store.js'
+import type { JoinedRecords, SqlStore } from './sql-store.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import { TypeormAlarmRecords } from './typeorm-alarm-records.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
@@ -17,23 +14,15 @@ import { TypeormUploadRecords } from './typeorm-upload-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
 import { TypeormVideoRecords } from './typeorm-video-records.js'
 import type { UploadRecords } from './upload-records.js'
-import type { UserRecords } from './user-records.js'
-import type { VideoRecords } from './video-records.js'
 
 /** Name of the relational database's file in the data directory. */
 export const SQL_FILE = 'milepost.sqlite'
 
 /** Everything that the relational database keeps; closed through its store. */
-export interface SqlRecords {
+export interface SqlRecords extends JoinedRecords {
   readonly store: SqlStore
-  readonly devices: DeviceRecords
-  readonly users: UserRecords
-  readonly audit: AuditRecords
   readonly idempotency: IdempotencyRecords
-  readonly alarms: AlarmRecords
-  readonly videos: VideoRecords
   readonly uploads: UploadRecords
-  readonly commands: CommandRecords
 }
 
 /**
@@ -45,15 +34,33 @@ export interface SqlRecords {
 export async function openSqliteRecords({ directory }: { readonly directory: string }): Promise<SqlRecords> {
   const file = path.join(directory, SQL_FILE)
   const dataSource = await openSqliteDataSource({ file })
+  const records = recordsOf(dataSource)
   return {
-    store: new TypeormSqlStore(dataSource, (copy) => backupSqliteFile(file, copy)),
+    ...records,
+    store: new TypeormSqlStore(dataSource, joinedIn(records), (copy) => backupSqliteFile(file, copy)),
+    idempotency: new TypeormIdempotencyRecords(dataSource),
+    uploads: new TypeormUploadRecords(dataSource),
+  }
+}
+
+function recordsOf(dataSource: DataSource) {
+  return {
     devices: new TypeormDeviceRecords(dataSource),
     users: new TypeormUserRecords(dataSource),
     audit: new TypeormAuditRecords(dataSource),
-    idempotency: new TypeormIdempotencyRecords(dataSource),
     alarms: new TypeormAlarmRecords(dataSource),
     videos: new TypeormVideoRecords(dataSource),
-    uploads: new TypeormUploadRecords(dataSource),
     commands: new TypeormCommandRecords(dataSource),
   }
 }
+
+const joinedIn =
+  (records: ReturnType<typeof recordsOf>) =>
+  (transaction: EntityManager): JoinedRecords => ({
+    alarms: records.alarms.within(transaction),
+    audit: records.audit.within(transaction),
+    commands: records.commands.within(transaction),
+    devices: records.devices.within(transaction),
+    users: records.users.within(transaction),
+    videos: records.videos.within(transaction),
+  })

@@ -1,7 +1,34 @@
+import type { AlarmRecords } from './alarm-records.js'
+import type { AuditRecords } from './audit-records.js'
+import type { CommandRecords } from './command-records.js'
+import type { DeviceRecords } from './device-records.js'
+import type { UserRecords } from './user-records.js'
+import type { VideoRecords } from './video-records.js'
+
+/** What can be written together. */
+export interface JoinedRecords {
+  readonly alarms: AlarmRecords
+  readonly audit: AuditRecords
+  readonly commands: CommandRecords
+  readonly devices: DeviceRecords
+  readonly users: UserRecords
+  readonly videos: VideoRecords
+}
+
+/** Runs a write by records of its own choice, such as those of a transaction that also writes something else. */
+export type Through<Records, Done> = (write: (records: Records) => Promise<Done>) => Promise<Done>
+
 /** The relational database as a whole. */
 export abstract class SqlStore {
   /** Reads and begins a write. @throws AppError `store_unavailable` with the reason */
   abstract checkHealth(): Promise<void>
+  /**
+   * Runs writes to several records as one: all of them are kept once this resolves, none when it rejects, also in a crash.
+   * @param work what is done by these records is one; all others wait for it to write, so it does nothing else. One at a time: it
+   * awaits each call before the next. Its error undoes everything and is thrown on
+   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`: nothing was kept
+   */
+  abstract together<Done>(work: (records: JoinedRecords) => Promise<Done>): Promise<Done>
   /**
    * Copies an embedded database, consistently, while it is in use.
    * @param file the copy; one that exists is replaced when the new one is whole

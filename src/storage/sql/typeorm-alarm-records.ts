@@ -1,4 +1,4 @@
-import type { DataSource, EntityManager } from 'typeorm'
+import type { EntityManager } from 'typeorm'
 import type { Alarm, AlarmReport } from '../../model/alarm.js'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
@@ -22,6 +22,7 @@ import { ALARM_COLUMNS, type AlarmRow, loadAlarms } from './alarm-rows.js'
 import { AlarmSummary } from './alarm-summary.js'
 import { isDuplicateKey, isValueAtFault } from './sql-errors.js'
 import { isOneOf, runSql, sql } from './sql-rows.js'
+import type { SqlSource } from './sql-source.js'
 import { findUnjoined, findUnjoinedAfter, unjoinedSql } from './unjoined-files.js'
 
 /** Removed or joined at once, so that nobody waits long for the write lock. */
@@ -33,15 +34,22 @@ const NAMES_STAY_MS = 5000
 
 /** Alarms in the relational database. */
 export class TypeormAlarmRecords extends AlarmRecords {
-  private readonly ids = new AlarmIds()
   private readonly listing: AlarmListing
   private readonly summary: AlarmSummary
   private freshUntilMs = 0
 
-  constructor(private readonly dataSource: DataSource) {
+  constructor(
+    private readonly source: SqlSource,
+    private readonly ids = new AlarmIds(),
+  ) {
     super()
-    this.listing = new AlarmListing(dataSource)
-    this.summary = new AlarmSummary(dataSource, this.listing)
+    this.listing = new AlarmListing(source)
+    this.summary = new AlarmSummary(source, this.listing)
+  }
+
+  /** The same alarms, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormAlarmRecords {
+    return new TypeormAlarmRecords(transaction, this.ids)
   }
 
   async raise(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
@@ -69,28 +77,28 @@ export class TypeormAlarmRecords extends AlarmRecords {
   }
 
   async edit(id: string, edit: AlarmEdit, by: string, atMs: number): Promise<Alarm | undefined> {
-    return this.dataSource.transaction((manager) => new AlarmEditing(manager).edit(id, edit, by, atMs))
+    return this.source.transaction((manager) => new AlarmEditing(manager).edit(id, edit, by, atMs))
   }
 
   async relink(deviceId: DeviceId, fileName: string): Promise<string[]> {
     // Outside of a transaction: of most files no alarm needs anything, and nobody is to wait for that.
     const alarmIds = await this.findUnjoinedAlarms(deviceId, fileName)
     if (alarmIds.length === 0) return []
-    await this.dataSource.transaction((manager) => new AlarmEditing(manager).join(alarmIds, deviceId, fileName))
+    await this.source.transaction((manager) => new AlarmEditing(manager).join(alarmIds, deviceId, fileName))
     return alarmIds
   }
 
   findUnjoined(files: readonly NamedFile[]): Promise<NamedFile[]> {
-    return findUnjoined(this.dataSource, files)
+    return findUnjoined(this.source, files)
   }
 
   findUnjoinedAfter(after: string | undefined): Promise<UnjoinedStep> {
-    return findUnjoinedAfter(this.dataSource, after)
+    return findUnjoinedAfter(this.source, after)
   }
 
   async eraseDevice(deviceId: DeviceId): Promise<number> {
     for (let erased = 0; ; ) {
-      const step = await this.dataSource.transaction((manager) =>
+      const step = await this.source.transaction((manager) =>
         new AlarmEditing(manager).eraseSome(deviceId, CHANGED_AT_ONCE),
       )
       if (step === 0) return erased
@@ -102,7 +110,7 @@ export class TypeormAlarmRecords extends AlarmRecords {
   private async raiseAtOnce(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.dataSource.transaction((manager: EntityManager) =>
+        return await this.source.transaction((manager: EntityManager) =>
           new AlarmRaising(manager, this.ids, maxFiles).raise(reports),
         )
       } catch (error) {
@@ -115,14 +123,14 @@ export class TypeormAlarmRecords extends AlarmRecords {
     if (ids.length === 0) return []
     const { text, values } = isOneOf('id', ids)
     const select = `SELECT ${ALARM_COLUMNS.join(', ')} FROM alarms WHERE ${text}`
-    return loadAlarms(this.dataSource, await runSql<AlarmRow>(this.dataSource, sql(select, ...values)))
+    return loadAlarms(this.source, await runSql<AlarmRow>(this.source, sql(select, ...values)))
   }
 
   private async findUnjoinedAlarms(deviceId: DeviceId, fileName: string): Promise<string[]> {
     const file = sql('f.device_id = ? AND f.file_name = ?', deviceId, fileName)
     const { text, values } = unjoinedSql('f.alarm_id', file)
     const select = sql(`${text} ORDER BY f.alarm_id LIMIT ?`, ...values, CHANGED_AT_ONCE)
-    return (await runSql<{ alarm_id: string }>(this.dataSource, select)).map(({ alarm_id }) => alarm_id)
+    return (await runSql<{ alarm_id: string }>(this.source, select)).map(({ alarm_id }) => alarm_id)
   }
 
   /**
@@ -131,8 +139,8 @@ export class TypeormAlarmRecords extends AlarmRecords {
    */
   private async refreshWords({ text = '' }: AlarmFilter): Promise<void> {
     if (text.trim() === '' || performance.now() < this.freshUntilMs) return
-    for (const device of await findRenamedDevices(this.dataSource)) await renameAlarmDevice(this.dataSource, device)
-    const devices = await countAlarmDevices(this.dataSource)
+    for (const device of await findRenamedDevices(this.source)) await renameAlarmDevice(this.source, device)
+    const devices = await countAlarmDevices(this.source)
     this.freshUntilMs = devices > MANY_DEVICES ? performance.now() + NAMES_STAY_MS : 0
   }
 }

@@ -1,6 +1,7 @@
-import type { DataSource, QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
+import type { QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
 import { type AuditQuery, type AuditRecord, AuditRecords } from './audit-records.js'
 import { AuditEntity } from './entities/audit-entity.js'
+import type { SqlSource } from './sql-source.js'
 import { TimeOrderedIds } from './time-ordered-id.js'
 
 /** Removed at once, so that nobody waits long for the write lock. */
@@ -8,21 +9,27 @@ const REMOVED_AT_ONCE = 1000
 
 /** The audit log in the relational database. */
 export class TypeormAuditRecords extends AuditRecords {
-  private readonly ids = new TimeOrderedIds()
-
-  constructor(private readonly dataSource: DataSource) {
+  constructor(
+    private readonly source: SqlSource,
+    private readonly ids = new TimeOrderedIds(),
+  ) {
     super()
+  }
+
+  /** The same log, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormAuditRecords {
+    return new TypeormAuditRecords(transaction, this.ids)
   }
 
   async append(entry: Omit<AuditRecord, 'id'>): Promise<void> {
     // TypeORM takes the free fields of `detail` for columns of their own and demands functions for what is unknown in them.
     const row = { ...entry, id: this.ids.next(entry.atMs) } as QueryDeepPartialEntity<AuditRecord>
-    await this.dataSource.createQueryBuilder().insert().into(AuditEntity).values(row).updateEntity(false).execute()
+    await this.source.createQueryBuilder().insert().into(AuditEntity).values(row).updateEntity(false).execute()
   }
 
   async list({ by, actions, fromMs, toMs, limit, before }: AuditQuery): Promise<AuditRecord[]> {
     if (by?.length === 0 || actions?.length === 0) return []
-    const rows = this.dataSource
+    const rows = this.source
       .createQueryBuilder(AuditEntity, 'entry')
       .orderBy('entry.atMs', 'DESC')
       .addOrderBy('entry.id', 'DESC')
@@ -42,7 +49,7 @@ export class TypeormAuditRecords extends AuditRecords {
   async removeOlderThan(atMs: number): Promise<number> {
     let removed = 0
     for (;;) {
-      const old = await this.dataSource
+      const old = await this.source
         .createQueryBuilder(AuditEntity, 'entry')
         .select(['entry.id'])
         .where('entry.atMs < :at', { at: new Date(atMs) })
@@ -50,7 +57,7 @@ export class TypeormAuditRecords extends AuditRecords {
         .getMany()
       if (old.length === 0) return removed
       const ids = old.map(({ id }) => id)
-      await this.dataSource.createQueryBuilder().delete().from(AuditEntity).where('id IN (:...ids)', { ids }).execute()
+      await this.source.createQueryBuilder().delete().from(AuditEntity).where('id IN (:...ids)', { ids }).execute()
       removed += ids.length
     }
   }

@@ -1,9 +1,10 @@
-import type { DataSource, QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
+import type { QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
 import type { CommandStatus } from '../../model/command.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { type CommandQuery, type CommandRecord, CommandRecords } from './command-records.js'
 import { CommandEntity, type CommandRow } from './entities/command-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
+import type { SqlSource } from './sql-source.js'
 import { TimeOrderedIds } from './time-ordered-id.js'
 
 /** Removed at once, so that nobody waits long for the write lock. */
@@ -14,15 +15,21 @@ const EVER = new Date(0)
 
 /** Commands in the relational database. */
 export class TypeormCommandRecords extends CommandRecords {
-  private readonly ids = new TimeOrderedIds()
-
-  constructor(private readonly dataSource: DataSource) {
+  constructor(
+    private readonly source: SqlSource,
+    private readonly ids = new TimeOrderedIds(),
+  ) {
     super()
+  }
+
+  /** The same commands, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormCommandRecords {
+    return new TypeormCommandRecords(transaction, this.ids)
   }
 
   async insert(command: Omit<CommandRecord, 'id' | 'revision'>, requestKey?: string): Promise<CommandRecord> {
     const record = { ...command, id: this.ids.next(command.createdAtMs), revision: FIRST_REVISION }
-    await this.dataSource
+    await this.source
       .createQueryBuilder()
       .insert()
       .into(CommandEntity)
@@ -80,7 +87,7 @@ export class TypeormCommandRecords extends CommandRecords {
     const { id, revision } = record
     const next = { ...record, revision: revision + 1 }
     try {
-      const { affected } = await this.dataSource
+      const { affected } = await this.source
         .createQueryBuilder()
         .update(CommandEntity)
         .set(toRow(next))
@@ -107,7 +114,7 @@ export class TypeormCommandRecords extends CommandRecords {
   }
 
   async listWaitingDevices(): Promise<DeviceId[]> {
-    const rows = await this.dataSource
+    const rows = await this.source
       .createQueryBuilder(CommandEntity, 'command')
       .select('command.deviceId', 'deviceId')
       .where('command.dueAtMs > :ever AND command.status IN (:...statuses)', {
@@ -120,7 +127,7 @@ export class TypeormCommandRecords extends CommandRecords {
   }
 
   async countOpen(): Promise<Array<{ status: CommandStatus; count: number }>> {
-    const rows = await this.dataSource
+    const rows = await this.source
       .createQueryBuilder(CommandEntity, 'command')
       .select('command.status', 'status')
       .addSelect('COUNT(*)', 'count')
@@ -140,18 +147,13 @@ export class TypeormCommandRecords extends CommandRecords {
         .getMany()
       if (some.length === 0) return removed
       const ids = some.map(({ id }) => id)
-      await this.dataSource
-        .createQueryBuilder()
-        .delete()
-        .from(CommandEntity)
-        .where('id IN (:...ids)', { ids })
-        .execute()
+      await this.source.createQueryBuilder().delete().from(CommandEntity).where('id IN (:...ids)', { ids }).execute()
       removed += ids.length
     }
   }
 
   private select(): SelectQueryBuilder<CommandRow> {
-    return this.dataSource.createQueryBuilder(CommandEntity, 'command')
+    return this.source.createQueryBuilder(CommandEntity, 'command')
   }
 }
 

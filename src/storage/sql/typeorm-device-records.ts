@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { DataSource, SelectQueryBuilder } from 'typeorm'
+import type { SelectQueryBuilder } from 'typeorm'
 import type { DeviceId } from '../../model/device-id.js'
 import { queryWordsOf, searchWordsOf } from '../../model/search-text.js'
 import { type DeviceChanges, type DeviceQuery, type DeviceRecord, DeviceRecords } from './device-records.js'
@@ -7,6 +7,7 @@ import { DeviceAddressEntity } from './entities/device-address-entity.js'
 import { DeviceEntity, type DeviceRow } from './entities/device-entity.js'
 import { lockRows } from './row-lock.js'
 import { isDuplicateKey } from './sql-errors.js'
+import type { SqlSource } from './sql-source.js'
 
 const DAY_MS = 86_400_000
 /** Devices in one statement of `touch`: each is compared with each. */
@@ -17,15 +18,21 @@ const KINDS = 2
 
 /** Devices in the relational database. */
 export class TypeormDeviceRecords extends DeviceRecords {
-  /** When a pair of device and address was last written, so that most logins need not even read. */
-  private readonly rememberedMs = new LRUCache<string, number>({ max: ADDRESSES_REMEMBERED })
-
-  constructor(private readonly dataSource: DataSource) {
+  /** @param rememberedMs when a pair of device and address was last written, so that most logins need not even read */
+  constructor(
+    private readonly source: SqlSource,
+    private readonly rememberedMs = new LRUCache<string, number>({ max: ADDRESSES_REMEMBERED }),
+  ) {
     super()
   }
 
+  /** The same devices, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormDeviceRecords {
+    return new TypeormDeviceRecords(transaction, this.rememberedMs)
+  }
+
   async find(deviceId: DeviceId): Promise<DeviceRecord | undefined> {
-    const query = this.dataSource.createQueryBuilder(DeviceEntity, 'device')
+    const query = this.source.createQueryBuilder(DeviceEntity, 'device')
     return (await query.where('device.deviceId = :deviceId', { deviceId }).getOne()) ?? undefined
   }
 
@@ -35,7 +42,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
     const isEmpty = [query.statuses, query.kinds, query.among].some((values) => values?.length === 0)
     if (findsNothing || isEmpty) return []
     // Always from an id on: the key is then searched, not scanned, and gives the order.
-    const rows = this.dataSource
+    const rows = this.source
       .createQueryBuilder(DeviceEntity, 'device')
       .where('device.deviceId > :after', { after: query.afterDeviceId ?? '' })
       .orderBy('device.deviceId')
@@ -54,7 +61,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
   async insert(record: DeviceRecord): Promise<boolean> {
     const row: DeviceRow = { ...record, search: searchTextOf(record) }
     try {
-      await this.dataSource.createQueryBuilder().insert().into(DeviceEntity).values(row).updateEntity(false).execute()
+      await this.source.createQueryBuilder().insert().into(DeviceEntity).values(row).updateEntity(false).execute()
       return true
     } catch (error) {
       if (isDuplicateKey(error)) return false
@@ -63,7 +70,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
   }
 
   async update(deviceId: DeviceId, changes: DeviceChanges): Promise<DeviceRecord | undefined> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       const query = manager.createQueryBuilder(DeviceEntity, 'device')
       const before = await lockRows(query.where('device.deviceId = :deviceId', { deviceId })).getOne()
       if (!before) return undefined
@@ -82,7 +89,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
   async delete(deviceId: DeviceId): Promise<boolean> {
     for (const pair of this.rememberedMs.keys())
       if (pair.startsWith(pairOf(deviceId, ''))) this.rememberedMs.delete(pair)
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       const of = { deviceId }
       await manager.createQueryBuilder().delete().from(DeviceAddressEntity).where('deviceId = :deviceId', of).execute()
       const { affected } = await manager
@@ -107,9 +114,9 @@ export class TypeormDeviceRecords extends DeviceRecords {
     const pair = pairOf(deviceId, address)
     const isFresh = (seenAtMs: number | undefined) => seenAtMs !== undefined && atMs - seenAtMs < DAY_MS
     if (isFresh(this.rememberedMs.get(pair))) return
-    const stored = await this.dataSource.getRepository(DeviceAddressEntity).findOneBy({ deviceId, address })
+    const stored = await this.source.getRepository(DeviceAddressEntity).findOneBy({ deviceId, address })
     if (!isFresh(stored?.seenAtMs)) {
-      await this.dataSource
+      await this.source
         .createQueryBuilder()
         .insert()
         .into(DeviceAddressEntity)
@@ -122,12 +129,12 @@ export class TypeormDeviceRecords extends DeviceRecords {
   }
 
   async isKnownAddress(deviceId: DeviceId, address: string, sinceMs: number): Promise<boolean> {
-    const stored = await this.dataSource.getRepository(DeviceAddressEntity).findOneBy({ deviceId, address })
+    const stored = await this.source.getRepository(DeviceAddressEntity).findOneBy({ deviceId, address })
     return stored !== null && stored.seenAtMs >= sinceMs
   }
 
   async forgetAddresses(beforeMs: number): Promise<number> {
-    const { affected } = await this.dataSource
+    const { affected } = await this.source
       .createQueryBuilder()
       .delete()
       .from(DeviceAddressEntity)
@@ -142,7 +149,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
     const latest = `CASE ${lastSeen.map(() => when).join(' ')} ELSE last_seen_at END`
     const sql = `UPDATE devices SET last_seen_at = ${latest} WHERE device_id IN (${lastSeen.map(() => '?').join(', ')})`
     const whens = lastSeen.flatMap(([deviceId, atMs]) => [deviceId, new Date(atMs), new Date(atMs)])
-    await this.dataSource.query(sql, [...whens, ...lastSeen.map(([deviceId]) => deviceId)])
+    await this.source.query(sql, [...whens, ...lastSeen.map(([deviceId]) => deviceId)])
   }
 }
 

@@ -1,11 +1,11 @@
-import type { DataSource } from 'typeorm'
 import { IdempotencyEntity } from './entities/idempotency-entity.js'
 import { type IdempotencyRecord, IdempotencyRecords } from './idempotency-records.js'
 import { isDuplicateKey } from './sql-errors.js'
+import type { SqlSource } from './sql-source.js'
 
 /** Idempotency keys in the relational database. */
 export class TypeormIdempotencyRecords extends IdempotencyRecords {
-  constructor(private readonly dataSource: DataSource) {
+  constructor(private readonly source: SqlSource) {
     super()
   }
 
@@ -13,14 +13,14 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
     for (;;) {
       if (await this.insert(record)) return undefined
       const { scopeHash } = record
-      const holder = await this.dataSource.getRepository(IdempotencyEntity).findOneBy({ scopeHash })
+      const holder = await this.source.getRepository(IdempotencyEntity).findOneBy({ scopeHash })
       if (holder) return holder
       // It was given back in between: the next try may get it.
     }
   }
 
   async complete(scopeHash: string, status: number, sealed: string): Promise<void> {
-    await this.dataSource
+    await this.source
       .createQueryBuilder()
       .update(IdempotencyEntity)
       .set({ status, sealed })
@@ -29,7 +29,7 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
   }
 
   async release(scopeHash: string): Promise<void> {
-    await this.dataSource
+    await this.source
       .createQueryBuilder()
       .delete()
       .from(IdempotencyEntity)
@@ -47,7 +47,7 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
 
   private async insert(record: IdempotencyRecord): Promise<boolean> {
     try {
-      await this.dataSource
+      await this.source
         .createQueryBuilder()
         .insert()
         .into(IdempotencyEntity)
@@ -62,7 +62,7 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
   }
 
   private async removeCreatedBefore(beforeMs: number, condition = ''): Promise<number> {
-    const { affected } = await this.dataSource
+    const { affected } = await this.source
       .createQueryBuilder()
       .delete()
       .from(IdempotencyEntity)

@@ -1,14 +1,18 @@
-import type { DataSource } from 'typeorm'
+import type { DataSource, EntityManager } from 'typeorm'
 import { SqliteHealthProbe } from '../sqlite-health-probe.js'
-import { SqlStore } from './sql-store.js'
+import { type JoinedRecords, SqlStore } from './sql-store.js'
 
 /** The relational database behind a TypeORM data source. */
 export class TypeormSqlStore extends SqlStore {
   private readonly health = new SqliteHealthProbe('database', () => this.probe())
 
-  /** @param copyTo how this kind of database is copied */
+  /**
+   * @param within the records as a transaction has them
+   * @param copyTo how this kind of database is copied
+   */
   constructor(
     private readonly dataSource: DataSource,
+    private readonly within: (transaction: EntityManager) => JoinedRecords,
     private readonly copyTo: (file: string) => Promise<void>,
   ) {
     super()
@@ -16,6 +20,10 @@ export class TypeormSqlStore extends SqlStore {
 
   async checkHealth(): Promise<void> {
     await this.health.check()
+  }
+
+  together<Done>(work: (records: JoinedRecords) => Promise<Done>): Promise<Done> {
+    return this.dataSource.transaction((transaction) => work(this.within(transaction)))
   }
 
   async backupTo(file: string): Promise<void> {

@@ -1,6 +1,6 @@
-import type { DataSource } from 'typeorm'
 import type { DeviceId } from '../../model/device-id.js'
 import { UploadEntity } from './entities/upload-entity.js'
+import type { SqlSource } from './sql-source.js'
 import { type UploadChanges, type UploadRecord, UploadRecords } from './upload-records.js'
 
 /** SQLite binds at most so many values to a statement, by default of old versions. */
@@ -8,12 +8,12 @@ const ASKED_AT_ONCE = 500
 
 /** Resumable uploads in the relational database. */
 export class TypeormUploadRecords extends UploadRecords {
-  constructor(private readonly dataSource: DataSource) {
+  constructor(private readonly source: SqlSource) {
     super()
   }
 
   async insert(record: UploadRecord): Promise<void> {
-    await this.dataSource.createQueryBuilder().insert().into(UploadEntity).values(record).updateEntity(false).execute()
+    await this.source.createQueryBuilder().insert().into(UploadEntity).values(record).updateEntity(false).execute()
   }
 
   async find(id: string): Promise<UploadRecord | undefined> {
@@ -23,7 +23,7 @@ export class TypeormUploadRecords extends UploadRecords {
   async update(id: string, changes: UploadChanges): Promise<boolean> {
     const changed = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
     if (Object.keys(changed).length === 0) return (await this.find(id)) !== undefined
-    const { affected } = await this.dataSource
+    const { affected } = await this.source
       .createQueryBuilder()
       .update(UploadEntity)
       .set(changed)
@@ -33,7 +33,7 @@ export class TypeormUploadRecords extends UploadRecords {
   }
 
   async remove(id: string): Promise<void> {
-    await this.dataSource.createQueryBuilder().delete().from(UploadEntity).where('id = :id', { id }).execute()
+    await this.source.createQueryBuilder().delete().from(UploadEntity).where('id = :id', { id }).execute()
   }
 
   async listIdle(sinceMs: number, limit: number): Promise<UploadRecord[]> {
@@ -66,6 +66,6 @@ export class TypeormUploadRecords extends UploadRecords {
   }
 
   private rows() {
-    return this.dataSource.createQueryBuilder(UploadEntity, 'upload')
+    return this.source.createQueryBuilder(UploadEntity, 'upload')
   }
 }

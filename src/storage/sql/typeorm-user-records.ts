@@ -1,9 +1,10 @@
-import type { DataSource, EntityManager } from 'typeorm'
+import type { EntityManager } from 'typeorm'
 import { RefreshTokenEntity } from './entities/refresh-token-entity.js'
 import { UserEntity } from './entities/user-entity.js'
 import { UserSessionEntity } from './entities/user-session-entity.js'
 import { lockRows } from './row-lock.js'
 import { isDuplicateKey } from './sql-errors.js'
+import type { SqlSource } from './sql-source.js'
 import { type UserQuery, type UserRecord, UserRecords, type UserSessionRecord } from './user-records.js'
 
 type UserChanges = Partial<Pick<UserRecord, 'passwordHash' | 'role' | 'disabled'>>
@@ -13,16 +14,21 @@ const SESSIONS_REMOVED_AT_ONCE = 20
 
 /** Users and their sessions in the relational database. */
 export class TypeormUserRecords extends UserRecords {
-  constructor(private readonly dataSource: DataSource) {
+  constructor(private readonly source: SqlSource) {
     super()
   }
 
+  /** The same users, read and written in a transaction. */
+  within(transaction: SqlSource): TypeormUserRecords {
+    return new TypeormUserRecords(transaction)
+  }
+
   async find(username: string): Promise<UserRecord | undefined> {
-    return (await this.dataSource.getRepository(UserEntity).findOneBy({ username })) ?? undefined
+    return (await this.source.getRepository(UserEntity).findOneBy({ username })) ?? undefined
   }
 
   async list({ afterUsername, limit }: UserQuery): Promise<UserRecord[]> {
-    return this.dataSource
+    return this.source
       .createQueryBuilder(UserEntity, 'user')
       .where('user.username > :after', { after: afterUsername ?? '' })
       .orderBy('user.username')
@@ -31,12 +37,12 @@ export class TypeormUserRecords extends UserRecords {
   }
 
   async count(): Promise<number> {
-    return this.dataSource.getRepository(UserEntity).count()
+    return this.source.getRepository(UserEntity).count()
   }
 
   async insert(record: UserRecord): Promise<boolean> {
     try {
-      await this.dataSource.createQueryBuilder().insert().into(UserEntity).values(record).updateEntity(false).execute()
+      await this.source.createQueryBuilder().insert().into(UserEntity).values(record).updateEntity(false).execute()
       return true
     } catch (error) {
       if (isDuplicateKey(error)) return false
@@ -45,7 +51,7 @@ export class TypeormUserRecords extends UserRecords {
   }
 
   async update(username: string, changes: UserChanges): Promise<UserRecord | undefined | 'last_admin'> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       const isOnlyAdmin = await isOnlyEnabledAdmin(manager, username)
       const query = manager.createQueryBuilder(UserEntity, 'user').where('user.username = :username', { username })
       const before = await lockRows(query).getOne()
@@ -64,7 +70,7 @@ export class TypeormUserRecords extends UserRecords {
   }
 
   async delete(username: string): Promise<boolean | 'last_admin'> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       if (await isOnlyEnabledAdmin(manager, username)) return 'last_admin'
       // Sessions and their tokens go with the user by their foreign keys.
       const { affected } = await manager
@@ -78,14 +84,14 @@ export class TypeormUserRecords extends UserRecords {
   }
 
   async insertSession(session: UserSessionRecord, refreshHash: string): Promise<void> {
-    await this.dataSource.transaction(async (manager) => {
+    await this.source.transaction(async (manager) => {
       await manager.createQueryBuilder().insert().into(UserSessionEntity).values(session).updateEntity(false).execute()
       await insertToken(manager, refreshHash, session.sessionId)
     })
   }
 
   async findSession(sessionId: string): Promise<UserSessionRecord | undefined> {
-    return (await this.dataSource.getRepository(UserSessionEntity).findOneBy({ sessionId })) ?? undefined
+    return (await this.source.getRepository(UserSessionEntity).findOneBy({ sessionId })) ?? undefined
   }
 
   async rotateRefresh(
@@ -93,7 +99,7 @@ export class TypeormUserRecords extends UserRecords {
     nextRefreshHash: string,
     atMs: number,
   ): Promise<UserSessionRecord | 'reused' | undefined> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       // The one condition that only one of several at once can meet.
       const { affected } = await manager
         .createQueryBuilder()
@@ -115,11 +121,11 @@ export class TypeormUserRecords extends UserRecords {
   }
 
   async endSession(sessionId: string, atMs: number): Promise<void> {
-    await endSessions(this.dataSource.manager, [sessionId], atMs)
+    await endSessions(this.source, [sessionId], atMs)
   }
 
   async endSessionsOf(username: string, atMs: number, exceptSessionId?: string): Promise<string[]> {
-    return this.dataSource.transaction(async (manager) => {
+    return this.source.transaction(async (manager) => {
       const living = manager
         .createQueryBuilder(UserSessionEntity, 'session')
         .where('session.username = :username AND session.endedAtMs IS NULL', { username })
@@ -138,14 +144,14 @@ export class TypeormUserRecords extends UserRecords {
   private async removeSessionsBy(time: 'expiresAtMs' | 'endedAtMs', beforeMs: number): Promise<number> {
     let removed = 0
     for (;;) {
-      const old = await this.dataSource
+      const old = await this.source
         .createQueryBuilder(UserSessionEntity, 'session')
         .where(`session.${time} < :before`, { before: new Date(beforeMs) })
         .limit(SESSIONS_REMOVED_AT_ONCE)
         .getMany()
       if (old.length === 0) return removed
       const ids = old.map(({ sessionId }) => sessionId)
-      await this.dataSource
+      await this.source
         .createQueryBuilder()
         .delete()
         .from(UserSessionEntity)
@@ -175,7 +181,7 @@ async function insertToken(manager: EntityManager, tokenHash: string, sessionId:
   await manager.createQueryBuilder().insert().into(RefreshTokenEntity).values(token).updateEntity(false).execute()
 }
 
-async function endSessions(manager: EntityManager, ids: readonly string[], atMs: number): Promise<void> {
+async function endSessions(manager: SqlSource, ids: readonly string[], atMs: number): Promise<void> {
   await manager
     .createQueryBuilder()
     .update(UserSessionEntity)
