@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import fc from 'fast-check'
-import { FFMPEG, makeSample, runFfmpeg, sourceOf } from '../../../test/support/media-samples.js'
+import { FFMPEG, fakeTool, makeSample, runFfmpeg, sourceOf } from '../../../test/support/media-samples.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
 import { MEDIA_TYPES, type MediaType } from '../../model/video.js'
 import { Ffmpeg } from './ffmpeg.js'
@@ -148,9 +148,11 @@ describe('reading hostile files', () => {
   })
 
   it('gives up on a file that takes too long, and says so', async () => {
-    const file = makeSample(directory, 'slow.mp4', { size: '1920x1080', seconds: 2, rate: 30 })
-    const limits = { ...MEDIA_LIMITS, callMs: 5, readingBytesPerMs: Number.MAX_SAFE_INTEGER }
-    expect(await read(file, 'video/mp4', limits)).toEqual({ outcome: 'failed', reason: 'too_slow', facts: NOTHING })
+    const file = makeSample(directory, 'slow.mp4')
+    const limits = { ...MEDIA_LIMITS, callMs: 300, readingBytesPerMs: Number.MAX_SAFE_INTEGER }
+    const { signal } = new AbortController()
+    const tool = new Ffmpeg(fakeTool('exec sleep 60'), temporaryDirectory(), limits, signal)
+    expect(await readMedia(tool, sourceOf(file))).toEqual({ outcome: 'failed', reason: 'too_slow', facts: NOTHING })
   })
 
   it('gives up on a file for which the memory does not do', async () => {

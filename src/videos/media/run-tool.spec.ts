@@ -176,6 +176,11 @@ describe('runTool', () => {
     expect(output).toBe(`${directory}\n0077\n`)
   })
 
+  it('limits what it may take although the server dies: processor time, open files, core dumps', async () => {
+    const { output } = await run('ulimit -t; ulimit -n; ulimit -c; ulimit -f', { limitMs: 3000 })
+    expect(output).toBe('7\n64\n0\n0\n')
+  })
+
   it('lets it write to no file', async () => {
     const { end, directory, output } = await run('cat /dev/zero > file; echo $?')
     expect({ end, output }).toEqual({ end: 'done', output: expect.not.stringMatching(/^0$/m) })
