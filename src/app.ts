@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { AppModule } from './app.module.js'
 import type { AppConfig } from './config/app-config.js'
 import { refuseNamelessUploads } from './ingress/http/nameless-uploads.js'
+import { nameTusVersion } from './ingress/http/tus-version.js'
 import { createLogger } from './operations/json-logger.js'
 import { registerBodyParsers } from './web/body-parsers.js'
 import { registerCsvBody } from './web/csv-body.js'
@@ -30,6 +31,7 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
 /** What the application needs around its modules: sockets, bodies, CORS, documentation. */
 export async function equipApp(app: NestFastifyApplication, config: AppConfig): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance()
+  nameTusVersion(fastify)
   app.get(RouteMethods).watch(fastify)
   app.get(InFlight).watch(fastify)
   registerBodyParsers(app)

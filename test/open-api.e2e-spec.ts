@@ -86,6 +86,7 @@ describe('GET /openapi.json', () => {
         'PUT /api/v1/videos/{id}',
         'POST /api/v1/videos/{id}/complete',
         'POST /api/v1/videos/uploads',
+        'POST /api/v1/videos/uploads/{uploadId}',
         'POST /api/v1/videos/direct',
         'POST /api/v1/videos',
         'PATCH /api/v1/videos/uploads/{uploadId}',

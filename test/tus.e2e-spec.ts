@@ -473,6 +473,141 @@ describe('refusals of tus', () => {
   })
 })
 
+describe('the words of refusals of tus', () => {
+  const detailOf = async (method: string, url: string, headers: Record<string, string>, body?: Buffer) => {
+    const answer = await fetch(`${running.url}${url}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'tus-resumable': '1.0.0', ...headers },
+      body,
+    })
+    const { code, detail } = (await answer.json()) as Record<string, unknown>
+    return [answer.status, code, detail]
+  }
+  const named = { 'upload-metadata': metadata({ filename: 'words.mp4' }) }
+  const bytes = { 'content-type': BYTES, 'upload-offset': '1000' }
+
+  it('are true of lengths', async () => {
+    const { location } = await tus('POST', UPLOADS, { 'upload-defer-length': '1', ...named })
+    await patch(location, 0, videoBytes(1000))
+    expect(await detailOf('POST', UPLOADS, named)).toEqual([
+      400,
+      'invalid_request',
+      'Send either Upload-Length or Upload-Defer-Length',
+    ])
+    expect(await detailOf('PATCH', location, { ...bytes, 'upload-length': '999' }, Buffer.of(1))).toEqual([
+      400,
+      'invalid_request',
+      'Upload-Length: the upload has 1000 bytes already',
+    ])
+    const known = (await create(5000)).location
+    expect(
+      await detailOf('PATCH', known, { ...bytes, 'upload-offset': '0', 'upload-length': '6000' }, Buffer.of(1)),
+    ).toEqual([400, 'invalid_request', 'Upload-Length: the upload was announced with 5000 bytes'])
+  })
+
+  it('are our own', async () => {
+    const { location } = await create(5000)
+    expect(await detailOf('PATCH', location, { 'content-type': BYTES }, Buffer.of(1))).toEqual([
+      400,
+      'invalid_request',
+      'Send Upload-Offset: where these bytes begin',
+    ])
+    expect(await detailOf('PATCH', location, bytes, Buffer.of(1))).toEqual([
+      409,
+      'offset_conflict',
+      'The upload does not stand at this offset: ask with HEAD',
+    ])
+    expect(await detailOf('PATCH', location, { ...bytes, 'upload-offset': '0' }, Buffer.alloc(5001))).toEqual([
+      413,
+      'body_too_large',
+      'There are more bytes than the upload has left',
+    ])
+  })
+})
+
+describe('every answer of tus', () => {
+  it('names the version', async () => {
+    const { location } = await create(5000)
+    const answers: Array<[string, Promise<Response>, number]> = [
+      ['no token', fetch(`${running.url}${UPLOADS}`, { method: 'POST' }), 401],
+      ['no token for one', fetch(`${running.url}${location}`, { method: 'HEAD' }), 401],
+      ['another method', fetch(`${running.url}${location}?x=1`, { method: 'PUT' }), 405],
+      ['nothing there', fetch(`${running.url}${location}/more`), 404],
+      [
+        'another type',
+        fetch(`${running.url}${location}`, {
+          method: 'PATCH',
+          headers: { authorization: `Bearer ${token}`, 'tus-resumable': '1.0.0', 'content-type': 'video/mp4' },
+          body: 'x',
+        }),
+        415,
+      ],
+      [
+        'an unknown upload',
+        fetch(`${running.url}${UPLOADS}/none`, {
+          method: 'HEAD',
+          headers: { authorization: `Bearer ${token}`, 'tus-resumable': '1.0.0' },
+        }),
+        404,
+      ],
+    ]
+    for (const [what, asked, status] of answers) {
+      const answer = await asked
+      expect([what, answer.status, answer.headers.get('tus-resumable')]).toEqual([what, status, '1.0.0'])
+    }
+    expect((await fetch(`${running.url}/api/v1/videos`)).headers.get('tus-resumable')).toBeNull()
+  })
+})
+
+describe('X-HTTP-Method-Override', () => {
+  const post = (url: string, method: string, headers: Record<string, string> = {}, body?: Buffer) =>
+    tus('POST', url, { 'x-http-method-override': method, ...headers }, body)
+
+  it('lets a POST be what is meant', async () => {
+    const bytes = videoBytes(5000)
+    const { location } = await create(bytes.length, 'meant.mp4')
+    const first = await post(
+      location,
+      'PATCH',
+      { 'upload-offset': '0', 'content-type': BYTES },
+      bytes.subarray(0, 3000),
+    )
+    expect([first.status, offsetOf(first)]).toEqual([204, 3000])
+    const asked = await post(location, 'HEAD')
+    expect([asked.status, offsetOf(asked), asked.headers.get('upload-length')]).toEqual([200, 3000, '5000'])
+    const last = await post(location, 'patch', { 'upload-offset': '3000', 'content-type': BYTES }, bytes.subarray(3000))
+    expect((await videoOf(videoIdOf(last))).body.sha256).toBe(sha256Of(bytes))
+    const other = await create(5000, 'given-up.mp4')
+    expect((await post(other.location, 'DELETE')).status).toBe(204)
+    expect((await head(other.location)).status).toBe(404)
+  })
+
+  it('is refused as the method is', async () => {
+    const { location } = await create(5000, 'meant.mp4')
+    const cases: Array<[Promise<TusAnswer>, number, string]> = [
+      [post(location, 'PATCH', { 'upload-offset': '1', 'content-type': BYTES }, videoBytes(9)), 409, 'offset_conflict'],
+      [post(location, 'PATCH', { 'upload-offset': '0' }, videoBytes(9)), 415, 'unsupported_media_type'],
+      [post(`${UPLOADS}/none`, 'HEAD'), 404, 'not_found'],
+      [post(location, 'HEAD', { 'tus-resumable': '0.1' }), 412, 'unsupported_version'],
+    ]
+    for (const [asked, status, code] of cases) {
+      const answer = await asked
+      expect([answer.status, answer.code]).toEqual([status, code])
+    }
+  })
+
+  it('must name a method that there is', async () => {
+    const { location } = await create(5000, 'none.mp4')
+    for (const answer of [await tus('POST', location), await post(location, 'PUT'), await post(location, 'POST')]) {
+      expect([answer.status, answer.code, answer.headers.get('allow')]).toEqual([
+        405,
+        'method_not_allowed',
+        'DELETE, HEAD, PATCH',
+      ])
+    }
+  })
+})
+
 describe('OPTIONS', () => {
   it('says what can be done, without a token', async () => {
     const answer = await fetch(`${running.url}${UPLOADS}`, { method: 'OPTIONS' })
@@ -500,6 +635,12 @@ describe('OPTIONS', () => {
     expect(await ask({ origin })).toEqual([origin, null, '1.0.0', String(MAX_BYTES)])
     expect(await ask({})).toEqual([null, null, '1.0.0', String(MAX_BYTES)])
     expect(await ask(preflight)).toEqual([origin, 'GET, HEAD, POST, PUT, PATCH, DELETE', null, null])
+    const asked = 'x-http-method-override,tus-resumable,upload-offset,content-type,authorization'
+    const allowed = await fetch(`${other.url}${UPLOADS}/8f0c1f3e`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': asked },
+    })
+    expect([allowed.status, allowed.headers.get('access-control-allow-headers')]).toEqual([204, asked])
     await other.close()
   })
 })
@@ -521,6 +662,29 @@ describe('tus-js-client', () => {
         onSuccess: () => resolve(),
       }).start()
     })
+    expect((await videoOf(videoId ?? null)).body.sha256).toBe(sha256Of(bytes))
+  })
+
+  it('uploads where only POST gets through', async () => {
+    const bytes = videoBytes(500_000)
+    const seen: string[] = []
+    let videoId: string | undefined
+    await new Promise<void>((resolve, reject) => {
+      new Upload(bytes, {
+        endpoint: `${running.url}${UPLOADS}`,
+        headers: { authorization: `Bearer ${token}` },
+        metadata: { filename: 'only-post.mp4' },
+        chunkSize: 300_000,
+        overridePatchMethod: true,
+        onAfterResponse: (request, response) => {
+          seen.push(`${request.getMethod()} ${response.getStatus()}`)
+          videoId = response.getHeader('Video-Id')
+        },
+        onError: reject,
+        onSuccess: () => resolve(),
+      }).start()
+    })
+    expect(seen).toEqual(['POST 201', 'POST 204', 'POST 204'])
     expect((await videoOf(videoId ?? null)).body.sha256).toBe(sha256Of(bytes))
   })
 

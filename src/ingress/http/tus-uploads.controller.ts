@@ -9,9 +9,12 @@ import { Sessions } from '../../sessions/sessions.js'
 import { Answers, Refuses, RefusesWith } from '../../web/answers.js'
 import { contentTypeOf, StreamedBody } from '../../web/streamed-body.js'
 import { requestBodyOf } from './request-body.js'
-import { TUS_PATH, TUS_VERSION, TusUploads } from './tus-uploads.js'
+import { TusUploads } from './tus-uploads.js'
+import { TUS_PATH, TUS_VERSION } from './tus-version.js'
 
 const BYTES = 'application/offset+octet-stream'
+/** Methods of one upload, also in the words of those who can only POST. */
+const OVERRIDES: readonly string[] = ['DELETE', 'HEAD', 'PATCH']
 const ID = /^[A-Za-z0-9-]{1,64}$/
 const uploadIdParam = z
   .string()
@@ -146,14 +149,13 @@ export class TusUploadsController {
     'too_many_requests',
     'disk_full',
   )
-  async continue(
+  continue(
     @Param('uploadId', { schema: uploadIdParam }) _id: string,
     @Req() request: FastifyRequest,
     @CurrentDeviceId() deviceId: DeviceId,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    if (contentTypeOf(request) !== BYTES) throw new AppError('unsupported_media_type', `Send ${BYTES}`)
-    await this.answer(request, reply, deviceId)
+    return this.answer(request, reply, deviceId)
   }
 
   @Delete(':uploadId')
@@ -176,11 +178,80 @@ export class TusUploadsController {
     return this.answer(request, reply, deviceId)
   }
 
-  private async answer(request: FastifyRequest, reply: FastifyReply, deviceId: DeviceId): Promise<void> {
+  @Post(':uploadId')
+  @StreamedBody()
+  @ForDevices()
+  @ApiOperation({
+    operationId: 'overrideUploadMethod',
+    summary: 'Send bytes through proxies that let no PATCH pass',
+    description:
+      'tus: does what the method in `X-HTTP-Method-Override` does here, with its headers, answers and refusals. Without one: 405.',
+  })
+  @ApiHeader({
+    name: 'X-HTTP-Method-Override',
+    required: true,
+    description: 'The method that is meant',
+    schema: { type: 'string', enum: [...OVERRIDES], example: 'PATCH' },
+  })
+  @Version()
+  @number('Upload-Offset', 'For PATCH: where these bytes begin', { minimum: 0 })
+  @number('Upload-Length', 'For PATCH: if it was deferred', { minimum: 1 })
+  @ApiConsumes(BYTES)
+  @ApiBody({ schema: { type: 'string', format: 'binary' }, required: false })
+  @Answers(200, 'HEAD: nothing but headers', undefined, [
+    'Upload-Offset',
+    'Upload-Length',
+    'Upload-Metadata',
+    'Video-Id',
+  ])
+  @Answers(204, 'PATCH: the bytes are on disk; DELETE: it is gone', undefined, [
+    'Upload-Offset',
+    'Upload-Expires',
+    'Video-Id',
+  ])
+  @RefusesWith(422, 'file_exists')
+  @Refuses(
+    'invalid_request',
+    'not_found',
+    'method_not_allowed',
+    'offset_conflict',
+    'unsupported_version',
+    'body_too_large',
+    'unsupported_media',
+    'unsupported_media_type',
+    'too_many_requests',
+    'disk_full',
+  )
+  async override(
+    @Param('uploadId', { schema: uploadIdParam }) _id: string,
+    @Req() request: FastifyRequest,
+    @CurrentDeviceId() deviceId: DeviceId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const method = [request.headers['x-http-method-override']].flat()[0]?.trim().toUpperCase()
+    if (method === undefined || !OVERRIDES.includes(method)) {
+      void reply.header('allow', OVERRIDES.join(', '))
+      throw new AppError(
+        'method_not_allowed',
+        `Use ${OVERRIDES.join(', ')} here, or name one in X-HTTP-Method-Override`,
+      )
+    }
+    await this.answer(request, reply, deviceId, method)
+  }
+
+  private async answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    deviceId: DeviceId,
+    method = request.method,
+  ): Promise<void> {
     if (deviceId !== '') this.sessions.heardWithoutLink(deviceId, 'http')
-    reply.headers({ 'tus-resumable': TUS_VERSION, 'tus-version': TUS_VERSION })
+    reply.header('tus-version', TUS_VERSION)
+    if (method === 'PATCH' && contentTypeOf(request) !== BYTES) {
+      throw new AppError('unsupported_media_type', `Send ${BYTES}`)
+    }
     const { status, headers } = await this.uploads.handle({
-      method: request.method,
+      method,
       path: request.url.split('?', 1)[0] as string,
       headers: { ...request.headers, 'content-type': contentTypeOf(request) },
       deviceId,

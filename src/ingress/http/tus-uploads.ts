@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Injectable } from '@nestjs/common'
 import { Server } from '@tus/server'
-import { AppError, type ErrorCode } from '../../model/app-error.js'
-import { ResumableUploads } from '../../videos/resumable-uploads.js'
+import { AppError } from '../../model/app-error.js'
+import { type ResumableUpload, ResumableUploads } from '../../videos/resumable-uploads.js'
 import { UploadFlow } from '../../videos/upload-flow.js'
-import { API } from '../../web/api-path.js'
 import { TusDataStore, type TusSubject } from './tus-data-store.js'
 import { TusLocker } from './tus-locker.js'
-
-export const TUS_PATH = `${API}/videos/uploads`
-export const TUS_VERSION = '1.0.0'
+import { refusalOfStatus, tusRefusalOf } from './tus-refusals.js'
+import { TUS_PATH, TUS_VERSION } from './tus-version.js'
 
 /** Headers of requests that mean something to tus; what proxies add is not for it to judge. */
 const REQUEST_HEADERS = [
@@ -35,13 +33,6 @@ const ANSWER_HEADERS = [
   'upload-metadata',
   'upload-offset',
 ]
-const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
-  404: 'not_found',
-  409: 'offset_conflict',
-  410: 'not_found',
-  413: 'body_too_large',
-}
-
 export interface TusRequest extends TusSubject {
   readonly method: string
   readonly path: string
@@ -68,7 +59,7 @@ export class TusUploads {
     }
     const response = await this.answer(request)
     const { status, headers } = response
-    if (status >= 400) throw refusalOf(status, await response.text())
+    if (status >= 400) throw refusalOfStatus(status, await response.text())
     const kept = ANSWER_HEADERS.flatMap((name) => {
       const value = headers.get(name)
       return value === null ? [] : [[name, value]]
@@ -78,13 +69,21 @@ export class TusUploads {
 
   private async answer(request: TusRequest): Promise<Response> {
     const { method, path, headers, body } = request
+    let upload: ResumableUpload | undefined
+    const subject: TusSubject = {
+      ...request,
+      onUpload: (known) => {
+        upload = known
+        request.onUpload(known)
+      },
+    }
     // One for each request: the library's stores are not told who asks.
     const server = new Server({
       path: `/${TUS_PATH}`,
       relativeLocation: true,
       maxSize: this.flow.maxBytes,
       namingFunction: () => randomUUID(),
-      datastore: new TusDataStore(this.uploads, request),
+      datastore: new TusDataStore(this.uploads, subject),
       locker: new TusLocker(this.uploads.locks, () => body.cut()),
       onResponseError: (_, error) => {
         throw error
@@ -93,7 +92,7 @@ export class TusUploads {
     try {
       return await server.handleWeb(new Request(`http://localhost${path}`, { method, headers: pickedOf(headers) }))
     } catch (error) {
-      throw toRefusal(error)
+      throw tusRefusalOf(error, upload)
     }
   }
 }
@@ -104,17 +103,4 @@ function pickedOf(headers: TusRequest['headers']): Record<string, string> {
     return value === undefined ? [] : [[name, value]]
   })
   return Object.fromEntries(picked)
-}
-
-function toRefusal(error: unknown): unknown {
-  if (error instanceof AppError) {
-    // Clients would send the same again on a 409.
-    return error.code === 'file_exists' ? new AppError('file_exists', error.message, { status: 422 }) : error
-  }
-  const { status_code: status, body } = error as { status_code?: unknown; body?: unknown }
-  return typeof status === 'number' ? refusalOf(status, String(body)) : error
-}
-
-function refusalOf(status: number, words: string): AppError {
-  return new AppError(CODE_OF_STATUS[status] ?? 'invalid_request', words.trim())
 }
