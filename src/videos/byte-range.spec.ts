@@ -19,10 +19,12 @@ describe('parseByteRange', () => {
   it('gives what there is of a range that goes beyond the end', () => {
     expect(parseByteRange('bytes=90-1000', 100)).toEqual({ first: 90, last: 99 })
     expect(parseByteRange('bytes=0-99999999999999999999', 100)).toEqual({ first: 0, last: 99 })
+    expect(parseByteRange(`bytes=0-${'9'.repeat(9000)}`, 100)).toEqual({ first: 0, last: 99 })
     expect(parseByteRange('bytes=-1000', 100)).toEqual({ first: 0, last: 99 })
+    expect(parseByteRange(`bytes=-${'9'.repeat(9000)}`, 100)).toEqual({ first: 0, last: 99 })
   })
 
-  it.each(['bytes=100-', 'bytes=100-200', 'bytes=99999999999999999999-', 'bytes=-0'])(
+  it.each(['bytes=100-', 'bytes=100-200', `bytes=${'9'.repeat(23)}-`, `bytes=${'9'.repeat(9000)}-`, 'bytes=-0'])(
     'finds %s outside of a hundred bytes',
     (header) => {
       expect(parseByteRange(header, 100)).toBe('unsatisfiable')
@@ -48,7 +50,6 @@ describe('parseByteRange', () => {
     'items=0-5',
     'bytes=0-1,5-6',
     'bytes=0-1,',
-    `bytes=${'9'.repeat(30)}-`,
   ])('ignores %p', (header) => {
     expect(parseByteRange(header, 100)).toBeUndefined()
   })

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../storage/blobs/blob-store.js'
 
-const ONE_RANGE = /^bytes=[ \t]*(?:(\d{1,20})-(\d{0,20})|-(\d{1,20}))[ \t]*$/i
+/** Numbers of any length: no more of them comes than a header may have, and what is too large for one lies outside every file. */
+const ONE_RANGE = /^bytes=[ \t]*(?:(\d+)-(\d*)|-(\d+))[ \t]*$/i
 
 /**
  * Reads `Range` (RFC 9110, 14.2). What is no byte range, and more than one range at once, is ignored, as the RFC allows: players ask

@@ -42,7 +42,8 @@ export async function answerFile(
   const { etag, contentType, bytes, disposition } = file
   if (matches(request.headers['if-none-match'], etag)) {
     void reply.status(304).headers({ ...HEADERS, etag })
-    return undefined
+    // For nothing, the framework would tell HEAD that the file has no bytes.
+    return request.method === 'HEAD' ? new StreamableFile(Readable.from([]), { type: contentType }) : undefined
   }
   const range = rangeOf(request, file)
   if (range === 'unsatisfiable') {
