@@ -66,7 +66,9 @@ export class AlarmsService {
   async summarize({ by, ...filter }: AlarmSummaryQueryIn): Promise<AlarmSummaryJson> {
     const counts = await this.records.summarize(filterOf(filter), by)
     const items = counts.map(({ key, count }) => ({ key, count }))
-    items.sort((a, b) => (by === 'day' ? 0 : b.count - a.count) || (a.key < b.key ? -1 : 1))
+    // Not as texts: the clock of a unit may be beyond four digits of years, and then days begin with a sign.
+    if (by === 'day') items.sort((a, b) => Date.parse(a.key) - Date.parse(b.key))
+    else items.sort((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1))
     return { items }
   }
 
@@ -77,14 +79,14 @@ export class AlarmsService {
 
   /**
    * Changes what is given. Who did it is kept in the alarm's history and in the audit log; a change of nothing is not a change.
-   * @throws AppError `not_found` | `invalid_request` when the assignee is nobody
+   * @throws AppError `not_found` | `invalid_request` when the assignee is nobody, or disabled
    */
   async change(id: string, changes: AlarmChangesIn, { caller, address }: Author): Promise<AlarmJson> {
     const before = await this.find(id)
     const edit = editOf(changes)
     const changed = Object.entries(edit).filter(([field, value]) => before[field as keyof AlarmEdit] !== value)
     if (changed.length === 0) return toAlarmJson(before)
-    if (edit.assignee != null) await this.assertUser(edit.assignee)
+    if (edit.assignee != null && edit.assignee !== before.assignee) await this.assertUser(edit.assignee)
     const fact = { by: caller.username, action: 'alarm.update', target: id, detail: detailOf(changed), address }
     const after = await this.audit.change(
       ({ alarms }) => alarms.edit(id, edit, caller.username, Date.now()),
@@ -102,9 +104,10 @@ export class AlarmsService {
   }
 
   private async assertUser(username: string): Promise<void> {
-    if ((await this.users.find(username)) !== undefined) return
-    const message = 'must be the name of a user'
-    const errors = [{ path: 'assignee', code: 'unknown_user', message }]
+    const user = await this.users.find(username)
+    if (user !== undefined && !user.disabled) return
+    const message = `must be the name of a user${user === undefined ? '' : ' who is not disabled'}`
+    const errors = [{ path: 'assignee', code: 'unknown_user' as const, message }]
     throw new AppError('invalid_request', `assignee: ${message}`, { errors })
   }
 

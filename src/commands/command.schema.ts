@@ -28,10 +28,11 @@ const IPV6 = [
 ].join('|')
 const HOST = new RegExp(`^(?:${NAME}|${OCTET}(?:\\.${OCTET}){3}|${IPV6})$`)
 
+const TTL_WORDS = `must be a whole number of seconds, 1 to ${MAX_TTL_S}`
 const ttlSeconds = z
-  .int('must be a whole number of seconds')
-  .min(1)
-  .max(MAX_TTL_S)
+  .int(TTL_WORDS)
+  .min(1, TTL_WORDS)
+  .max(MAX_TTL_S, TTL_WORDS)
   .default(DAY_S)
   .describe('How long the unit may take to answer, before the command expires')
 

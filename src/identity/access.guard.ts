@@ -46,9 +46,9 @@ export class AccessGuard implements CanActivate {
       const { deviceId } = await this.verifier.verifyDevice(token)
       return { kind: 'device', deviceId }
     }
-    const { username, role, sessionId } = await this.verifier.verifyUser(token)
+    const { username, accountSinceMs, role, sessionId } = await this.verifier.verifyUser(token)
     if (RANK[role] < RANK[access]) throw new AppError('forbidden', `This needs the role ${access}`)
-    return { kind: 'user', username, role, sessionId }
+    return { kind: 'user', username, accountSinceMs, role, sessionId }
   }
 }
 

@@ -9,7 +9,14 @@ import { ROLE_EXTENSION } from '../web/complete-document.js'
 /** Who a request comes from, as its token proved. */
 export type Caller =
   | { readonly kind: 'device'; readonly deviceId: DeviceId }
-  | { readonly kind: 'user'; readonly username: string; readonly role: Role; readonly sessionId: string }
+  | {
+      readonly kind: 'user'
+      readonly username: string
+      /** When the account was made: tells it from one of the same name that is gone. */
+      readonly accountSinceMs: number
+      readonly role: Role
+      readonly sessionId: string
+    }
   | { readonly kind: 'link' }
 
 export type UserCaller = Extract<Caller, { kind: 'user' }>

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
 import { IdentityApp } from '../../test/support/identity-app.js'
@@ -92,6 +93,24 @@ describe('IdempotencyInterceptor', () => {
     expect(Buffer.from(sealed ?? '', 'base64').includes('secret')).toBe(false)
   })
 
+  it('keeps of a body only what nobody without this server can compare it with', async () => {
+    const claim = jest.spyOn(identity.records.idempotency, 'claim')
+    await post({ password: 'short' })
+    const bare = (text: string) => createHash('sha256').update(text).digest('hex')
+    const [{ bodyHash }] = claim.mock.calls[0] as [{ bodyHash: string }]
+    const text = JSON.stringify({ password: 'short' })
+    expect(bodyHash).toMatch(/^[0-9a-f]{64}$/)
+    expect([bare(text), bare(`\n${text}`)]).not.toContain(bodyHash)
+  })
+
+  it('tells nobody the answers of somebody who had the same name', async () => {
+    const first = await post({ a: 1 }, '/things', await identity.addUser('twin', 'admin'))
+    await identity.call('DELETE', '/api/v1/users/twin', { token })
+    const other = await post({ a: 1 }, '/things', await identity.addUser('twin', 'admin'))
+    expect([first.status, other.status, other.headers['idempotent-replayed']]).toEqual([201, 201, undefined])
+    expect(made).toHaveLength(2)
+  })
+
   it('refuses another body, or another query, under the same key', async () => {
     await post({ a: 1 })
     for (const other of [await post({ a: 2 }), await post({ a: 1 }, '/things?b=1')]) {
@@ -154,7 +173,7 @@ describe('IdempotencyInterceptor', () => {
 
   it('repeats a refusal that would come again, word for word', async () => {
     next = async () => {
-      throw new AppError('device_exists', 'There is one', { errors: [{ path: 'a', code: 'b', message: 'c' }] })
+      throw new AppError('device_exists', 'There is one', { errors: [{ path: 'a', code: 'missing', message: 'c' }] })
     }
     const first = await post({ a: 1 })
     next = async () => undefined

@@ -17,6 +17,8 @@ export interface VerifiedDevice {
 
 export interface VerifiedUser {
   readonly username: string
+  /** When the account was made. */
+  readonly accountSinceMs: number
   readonly role: Role
   readonly sessionId: string
   readonly expiresAtMs: number
@@ -86,7 +88,8 @@ export class TokenVerifier {
     if (session === undefined || session.username !== claims.sub) {
       throw new AppError(outdated, 'The session has ended: log in again')
     }
-    return { username: session.username, role: session.role, sessionId: session.sessionId, expiresAtMs }
+    const { username, accountSinceMs, role, sessionId } = session
+    return { username, accountSinceMs, role, sessionId, expiresAtMs }
   }
 
   /**

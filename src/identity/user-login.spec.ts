@@ -84,8 +84,8 @@ describe('UserLogin', () => {
   }
 
   async function callerOf(accessToken: string): Promise<UserCaller> {
-    const { username, role, sessionId } = await verifier.verifyUser(accessToken)
-    return { kind: 'user', username, role, sessionId }
+    const { expiresAtMs: _, ...user } = await verifier.verifyUser(accessToken)
+    return { kind: 'user', ...user }
   }
 
   it('gives an access token for fifteen minutes and a refresh token', async () => {

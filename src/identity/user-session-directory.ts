@@ -6,6 +6,8 @@ import type { Role, UserRecord, UserRecords } from '../storage/sql/user-records.
 export interface UserSession {
   readonly sessionId: string
   readonly username: string
+  /** When the account was made. */
+  readonly accountSinceMs: number
   readonly role: Role
 }
 
@@ -142,7 +144,8 @@ export class UserSessionDirectory implements OnModuleDestroy {
       if (before !== this.changes) continue
       const lives = record !== undefined && record.endedAtMs === null && record.expiresAtMs > this.now()
       if (lives && user !== undefined && !user.disabled) {
-        return this.keep({ sessionId, username: user.username, role: user.role }, record.expiresAtMs)
+        const { username, role, createdAtMs } = user
+        return this.keep({ sessionId, username, accountSinceMs: createdAtMs, role }, record.expiresAtMs)
       }
       if (this.entries.has(sessionId)) this.forget(sessionId)
       return undefined

@@ -13,7 +13,7 @@ describe('Users', () => {
   let users: Users
   let ended: string[]
   const author: Author = {
-    caller: { kind: 'user', username: 'admin', role: 'admin', sessionId: 'own-session' },
+    caller: { kind: 'user', username: 'admin', accountSinceMs: 0, role: 'admin', sessionId: 'own-session' },
     address: '192.0.2.7',
   }
 
@@ -69,7 +69,12 @@ describe('Users', () => {
     await users.create(anna, author)
     await openSession('anna', 'annas')
     await users.update('anna', { role: 'operator' }, author)
-    expect(await sessions.find('annas')).toEqual({ sessionId: 'annas', username: 'anna', role: 'operator' })
+    expect(await sessions.find('annas')).toEqual({
+      sessionId: 'annas',
+      username: 'anna',
+      accountSinceMs: expect.any(Number),
+      role: 'operator',
+    })
     expect(ended).toEqual([])
   })
 

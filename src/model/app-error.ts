@@ -1,3 +1,5 @@
+import type { FieldCode } from './field-code.js'
+
 /**
  * The one catalogue of errors: stable code → HTTP status and title. Every refusal on every transport carries one of these codes;
  * `docs/errors.md` repeats the table and a test keeps the two equal.
@@ -40,6 +42,7 @@ export const ERROR_CATALOGUE = {
   unsupported_command: { status: 422, title: 'The protocol of the device has no such command' },
   unsupported_version: { status: 412, title: 'The version of the protocol is not supported' },
   body_too_large: { status: 413, title: 'The body is too large' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   unsupported_media: { status: 415, title: 'The bytes are neither a video nor a JPEG picture' },
   // limits and stores
@@ -55,7 +58,7 @@ export type ErrorCode = keyof typeof ERROR_CATALOGUE
 /** One field that was wrong: a dotted path into the body, or a query parameter's name. */
 export interface FieldError {
   readonly path: string
-  readonly code: string
+  readonly code: FieldCode
   readonly message: string
 }
 

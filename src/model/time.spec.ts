@@ -74,6 +74,12 @@ describe('parseTime', () => {
   )
 })
 
+it('cuts what is finer than a millisecond of epoch milliseconds too, as a text and as a number', () => {
+  expect(['1790000000000.7', 1790000000000.7, '-1.9', '0.5'].map(parseTime)).toEqual([
+    1_790_000_000_000, 1_790_000_000_000, -1, 0,
+  ])
+})
+
 describe('TIME_PATTERN', () => {
   const pattern = new RegExp(TIME_PATTERN)
   const digits = (count: number) => fc.stringMatching(new RegExp(`^\\d{${count}}$`))
@@ -91,8 +97,13 @@ describe('TIME_PATTERN', () => {
       [year, '-', month, '-', day, separator, time, second, offset].join(''),
     )
   const epoch = fc
-    .tuple(fc.constantFrom('', '-', '+'), fc.constantFrom('', '8640', '863', '0', '86400000000000'), fc.nat(1e15))
-    .map(([sign, start, end]) => `${sign}${start}${end}`)
+    .tuple(
+      fc.constantFrom('', '-', '+'),
+      fc.constantFrom('', '8640', '863', '0', '86400000000000'),
+      fc.nat(1e15),
+      fc.constantFrom('', '', '.', '.7', '.00', '.9999999', ',5'),
+    )
+    .map(([sign, start, end, cut]) => `${sign}${start}${end}${cut}`)
 
   it('matches what parseTime reads and nothing else', () => {
     fc.assert(
@@ -103,10 +114,13 @@ describe('TIME_PATTERN', () => {
     )
   })
 
-  it.each(['2024-02-29T00:00:00Z', '2000-02-29T00:00Z', '8640000000000000', '2026-11-21T24:00:00.0009Z'])(
-    'matches %s',
-    (text) => expect([pattern.test(text), parseTime(text) !== undefined]).toEqual([true, true]),
-  )
+  it.each([
+    '2024-02-29T00:00:00Z',
+    '2000-02-29T00:00Z',
+    '8640000000000000',
+    '8640000000000000.9',
+    '2026-11-21T24:00:00.0009Z',
+  ])('matches %s', (text) => expect([pattern.test(text), parseTime(text) !== undefined]).toEqual([true, true]))
 
   it.each(['2023-02-29T00:00:00Z', '1900-02-29T00:00Z', '8640000000000001', '2026-11-21T24:00:00.001Z'])(
     'does not match %s',

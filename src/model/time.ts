@@ -1,7 +1,7 @@
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?)| (\d\d:?\d\d))$/
 const DIGIT_0 = 0x30
-const EPOCH = /^-?\d{1,16}$/
+const EPOCH = /^(-?\d{1,16})(?:\.\d{1,20})?$/
 
 /** The range of ECMAScript dates; what lies outside is no time. */
 export const MAX_EPOCH_MS = 8.64e15
@@ -16,21 +16,23 @@ const BARE_OFFSET = '(?:[01][0-9]|2[0-3]):?[0-5][0-9]'
 const EPOCH_MS = '(?:[0-9]{1,15}|[0-7][0-9]{15}|8[0-5][0-9]{14}|86[0-3][0-9]{13}|8640{13})'
 
 /** Source of the expression that matches exactly the texts that {@link parseTime} reads; for the documentation, not for reading them. */
-export const TIME_PATTERN = `^(?:(?:[0-9]{4}-${DAY_OF_ANY_YEAR}|${LEAP_YEAR}-02-29)[Tt ](?:${TIME_OF_DAY}|${END_OF_DAY})(?: ?(?:[Zz]|[+-]${OFFSET})| ${BARE_OFFSET})|-?${EPOCH_MS})$`
+export const TIME_PATTERN = `^(?:(?:[0-9]{4}-${DAY_OF_ANY_YEAR}|${LEAP_YEAR}-02-29)[Tt ](?:${TIME_OF_DAY}|${END_OF_DAY})(?: ?(?:[Zz]|[+-]${OFFSET})| ${BARE_OFFSET})|-?${EPOCH_MS}(?:[.][0-9]{1,20})?)$`
 
 /**
  * Reads a moment from JSON or a query parameter.
- * @param value ISO 8601 with an offset (finer than a millisecond is cut, second 60 is 59.999), or epoch milliseconds
+ * @param value ISO 8601 with an offset (second 60 is 59.999), or epoch milliseconds; finer than a millisecond is cut
  * @returns epoch milliseconds UTC, or undefined when it is no moment: a date without a time, a time without an offset, 31 February
  */
 export function parseTime(value: unknown): number | undefined {
   if (typeof value === 'number') {
-    return Number.isFinite(value) && Math.abs(value) <= MAX_EPOCH_MS ? Math.trunc(value) : undefined
+    return Number.isFinite(value) && Math.abs(value) <= MAX_EPOCH_MS ? Math.trunc(value) + 0 : undefined
   }
   if (typeof value !== 'string' || value.length > 64) return undefined
   const plain = parsePlain(value)
   if (plain !== undefined) return plain
-  if (EPOCH.test(value)) return parseTime(Number(value))
+  // The text is cut, not the number: the last millisecond that there is has a half, too.
+  const epochMs = EPOCH.exec(value)?.[1]
+  if (epochMs !== undefined) return parseTime(Number(epochMs))
   const match = ISO.exec(value)
   return match === null ? undefined : momentOf(match)
 }

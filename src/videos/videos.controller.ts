@@ -6,6 +6,7 @@ import { Answers, Refuses } from '../web/answers.js'
 import { API } from '../web/api-path.js'
 import { clientAddressOf } from '../web/client-address.js'
 import type { Page } from '../web/cursor.js'
+import { WritesNothing } from '../web/writes-nothing.js'
 import {
   type SignedLinksJson,
   signedLinksOut,
@@ -91,6 +92,7 @@ export class VideosController {
 
   @Post(':id/link')
   @HttpCode(200)
+  @WritesNothing()
   @ForUsers('viewer')
   @ApiOperation({
     operationId: 'signVideoLinks',
@@ -99,7 +101,7 @@ export class VideosController {
       "For what cannot send one, such as a browser's `<video>` and `<img>`. Each URL opens its own file or picture for 10 minutes to whoever has it, and nothing else; it outlives the session of whoever asked for it. The URLs begin with a slash: they are on this server.",
   })
   @Answers(200, 'URLs, and until when they are good', signedLinksOut)
-  @Refuses('not_found', 'disk_full')
+  @Refuses('not_found')
   sign(@Param('id', { schema: videoIdParam }) id: string): Promise<SignedLinksJson> {
     return this.videos.sign(id)
   }

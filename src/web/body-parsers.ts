@@ -10,8 +10,9 @@ const FORM = 'application/x-www-form-urlencoded'
  */
 export function registerBodyParsers(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance()
-  // A key like __proto__ is dropped: refusing the body for it would refuse the neighbours of one odd record.
-  const parseJson = fastify.getDefaultJsonParser('remove', 'remove')
+  // A key like __proto__ is a key like any other: what is told to users' calls of unknown ones is true of it too, and one odd record
+  // of a unit does not refuse its neighbours. Nothing here merges bodies into other objects.
+  const parseJson = fastify.getDefaultJsonParser('ignore', 'ignore')
   app.useBodyParser<RawServerDefault>('application/json', {}, (request, body, done) => {
     // Many clients name JSON on every request, also on one without a body.
     if (body.length === 0) done(null, undefined)

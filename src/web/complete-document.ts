@@ -51,18 +51,12 @@ function tellReplays({ responses }: Operation): void {
 
 /** Node answers it before any route is known; only a query can grow that long without meaning harm. */
 const TOO_LONG: Response = {
-  description: '`invalid_request` The request line and the headers have more than 16 KiB: ask for less at once',
+  description: '`headers_too_large` The request line and the headers have more than 16 KiB: ask for less at once',
   content: {
     'application/problem+json': {
       schema: { $ref: '#/components/schemas/Problem' },
       examples: {
-        invalid_request: {
-          value: {
-            ...toProblem(new AppError('invalid_request', 'The headers are too large')),
-            title: 'Request Header Fields Too Large',
-            status: 431,
-          },
-        },
+        headers_too_large: { value: toProblem(new AppError('headers_too_large')) },
       },
     },
   },

@@ -176,13 +176,37 @@ describe('createHttpAdapter', () => {
     expect(garbage).toContain('application/problem+json')
     expect(JSON.parse(garbage.split('\r\n\r\n')[1] ?? '')).toEqual({
       type: 'urn:milepost:error:invalid_request',
-      title: 'Bad Request',
+      title: 'The request is not valid',
       status: 400,
       detail: 'Not an HTTP request',
       code: 'invalid_request',
     })
-    const large = await raw(`GET / HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`)
+    const large = await raw(`GET /echo/address?a=1 HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`)
     expect(large).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/)
+    expect(JSON.parse(large.split('\r\n\r\n')[1] ?? '')).toEqual({
+      type: 'urn:milepost:error:headers_too_large',
+      title: 'The headers are too large',
+      status: 431,
+      detail: 'The request line and the headers have at most 16384 bytes in all',
+      code: 'headers_too_large',
+      instance: '/echo/address',
+    })
+  })
+
+  it('answers a request of HTTP/1.1 without a host as a problem, and ends the connection', async () => {
+    await start()
+    const answer = await raw('GET /echo/address HTTP/1.1\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    expect(answer.toLowerCase()).toContain('\r\nconnection: close\r\n')
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toEqual({
+      type: 'urn:milepost:error:invalid_request',
+      title: 'The request is not valid',
+      status: 400,
+      detail: 'The header Host is missing',
+      code: 'invalid_request',
+      instance: '/echo/address',
+    })
+    expect(await raw('GET /echo/address HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
   })
 
   it('does not wait for ever for a slow client', async () => {

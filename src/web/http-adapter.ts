@@ -45,7 +45,12 @@ export function createHttpAdapter(config: AppConfig): FastifyAdapter {
     connectionTimeout: IDLE_CONNECTION_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: MAX_PARAMETER_CHARACTERS },
-    http: { headersTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: LOOK_AT_CONNECTIONS_EVERY_MS },
+    http: {
+      headersTimeout: HEADERS_WITHIN_MS,
+      connectionsCheckingInterval: LOOK_AT_CONNECTIONS_EVERY_MS,
+      // Node would refuse a request without it in no words at all: `refuseNamelessHost` does it in ours.
+      requireHostHeader: false,
+    },
     clientErrorHandler: refuseBrokenRequest,
     frameworkErrors: refuseBrokenPath,
   })
@@ -55,11 +60,23 @@ export function createHttpAdapter(config: AppConfig): FastifyAdapter {
       return undefined
     },
   )
+  adapter.getInstance().addHook('onRequest', refuseNamelessHost)
   adapter.getInstance().addHook('onSend', (request, reply, payload, done) => {
     if (!request.raw.complete && endsConnection(request, reply)) lingerAfter(request.raw)
     done(null, payload)
   })
   return adapter
+}
+
+/** RFC 9112, 3.2: a request of HTTP/1.1 names its host. */
+function refuseNamelessHost(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { httpVersion, headers } = request.raw
+  if (httpVersion !== '1.1' || headers.host !== undefined) {
+    done()
+    return
+  }
+  void reply.header('connection', 'close')
+  done(new AppError('invalid_request', 'The header Host is missing'))
 }
 
 /** An upload that is refused half-way ends its connection: throwing the rest away may take hours. */

@@ -17,7 +17,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   414: 'invalid_request',
   415: 'unsupported_media_type',
   429: 'too_many_requests',
-  431: 'invalid_request',
+  431: 'headers_too_large',
 }
 
 /** Turns whatever a request ended with into problem details; a defect is logged whole and told as `internal`, without its words. */

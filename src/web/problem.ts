@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { type AppError, ERROR_CATALOGUE, type ErrorCode } from '../model/app-error.js'
+import { FIELD_CODES, type FieldCode } from '../model/field-code.js'
 
 /** RFC 9457 problem details, the body of every error answer. */
 export const problemSchema = z
@@ -12,7 +13,13 @@ export const problemSchema = z
     code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]).describe('Stable code for programs'),
     instance: z.string().optional().describe('Path of the request'),
     errors: z
-      .array(z.object({ path: z.string(), code: z.string(), message: z.string() }))
+      .array(
+        z.object({
+          path: z.string().describe('Dotted, into the body; or the name of a parameter'),
+          code: z.enum(Object.keys(FIELD_CODES) as [FieldCode, ...FieldCode[]]),
+          message: z.string(),
+        }),
+      )
       .optional()
       .describe('The fields that are wrong'),
   })

@@ -1,5 +1,6 @@
 import type { ArgumentMetadata } from '@nestjs/common'
 import { z } from 'zod'
+import type { AppError } from '../model/app-error.js'
 import { SchemaPipe } from './schema.pipe.js'
 import { bboxIn, booleanIn, limitIn, severalIn, timeIn } from './schemas.js'
 
@@ -64,6 +65,30 @@ describe('SchemaPipe', () => {
       code: 'invalid_request',
       errors: [{ path: 'inner.b', code: 'unknown_field' }],
     })
+  })
+
+  it('says what is wrong in codes of its own, not of the library', async () => {
+    const body = z.object({
+      a: z.object({}),
+      b: z.int().max(5),
+      c: z.string(),
+      d: z.union([z.string(), z.number()]),
+      e: z.enum(['x']),
+      f: z.string().refine(() => false, 'must be so'),
+      g: z.array(z.int()).min(1),
+    })
+    const given = { b: 6, c: 1, d: true, e: 'y', f: 'z', g: [] }
+    const error = await check('body', body, given).catch((thrown: AppError) => thrown)
+    expect((error as AppError).errors?.map(({ path, code }) => [path, code])).toEqual([
+      ['a', 'missing'],
+      ['b', 'too_big'],
+      ['c', 'invalid_type'],
+      ['d', 'invalid_value'],
+      ['e', 'invalid_value'],
+      ['f', 'invalid_value'],
+      ['g', 'too_small'],
+    ])
+    expect((error as AppError).message).toMatch(/^a: is missing; /)
   })
 
   it('lets a rule name its own code', async () => {

@@ -34,7 +34,9 @@ export class UnknownParametersInterceptor implements NestInterceptor {
       context.getClass(),
     ])
     if (takesAny) return
-    const errors = names.slice(0, 100).map((path) => ({ path, code: 'unknown_field', message: 'is not known here' }))
+    const errors = names
+      .slice(0, 100)
+      .map((path) => ({ path, code: 'unknown_field' as const, message: 'is not known here' }))
     throw new AppError('unknown_parameter', `Unknown query parameter: ${names.join(', ')}`.slice(0, 1000), { errors })
   }
 }

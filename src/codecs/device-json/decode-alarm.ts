@@ -1,6 +1,7 @@
-import { ALARM_TYPES, type AlarmType, type DecodedAlarm } from '../../model/alarm.js'
+import { ALARM_TYPES, type AlarmType, type DecodedAlarm, parseAlarmType } from '../../model/alarm.js'
 import type { FieldError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
+import type { FieldCode } from '../../model/field-code.js'
 import { parseFileName } from '../../model/file-name.js'
 import type { Attributes } from '../../model/position.js'
 import { parseTime } from '../../model/time.js'
@@ -33,9 +34,7 @@ const NAME_RULE =
 const UNSTORABLE = /[\0\p{Cs}]/u
 
 /** Notes what is wrong with a field; gives undefined, as what the field is. */
-type Refuse = (path: string, message: string, code?: string) => undefined
-
-const TYPES: ReadonlySet<string> = new Set(ALARM_TYPES)
+type Refuse = (path: string, message: string, code?: FieldCode) => undefined
 
 /**
  * Decodes the body of the event `alarm` and of `POST /alarms`. Unknown keys are ignored, null is the same as absent, a type may
@@ -72,9 +71,9 @@ export function decodeAlarm(body: unknown, { deviceId, receivedAtMs, maxFiles }:
 }
 
 function decodeType(value: unknown, refuse: Refuse): AlarmType | undefined {
-  const type = typeof value === 'string' ? value.toUpperCase() : undefined
-  if (type !== undefined && TYPES.has(type)) return type as AlarmType
-  return refuse('type', `must be one of ${ALARM_TYPES.join(', ')}`, type === undefined ? undefined : UNKNOWN_TYPE)
+  const isText = typeof value === 'string'
+  const type = isText ? parseAlarmType(value) : undefined
+  return type ?? refuse('type', `must be one of ${ALARM_TYPES.join(', ')}`, isText ? UNKNOWN_TYPE : undefined)
 }
 
 function decodeTime(value: unknown, refuse: Refuse): number | undefined {

@@ -5,9 +5,11 @@ import { isFields } from './fields.js'
 export const MAX_ATTRIBUTES = 50
 export const MAX_ATTRIBUTE_BYTES = 4096
 
+type RefusalCode = Extract<RefusedRecord['code'], 'invalid_field' | 'attributes_too_large'>
+
 type DecodedAttributes =
   | { readonly value: Attributes | null; readonly refusal?: undefined }
-  | { readonly value?: undefined; readonly refusal: RefusedRecord }
+  | { readonly value?: undefined; readonly refusal: RefusedRecord & { readonly code: RefusalCode } }
 
 /** Decodes `attributes`: a flat object of strings, numbers and booleans; null, and an empty one, are none. */
 export function decodeAttributes(value: unknown): DecodedAttributes {
@@ -25,7 +27,7 @@ export function decodeAttributes(value: unknown): DecodedAttributes {
   return { value: value as Attributes }
 }
 
-function refuse(code: RefusedRecord['code'], message: string): DecodedAttributes {
+function refuse(code: RefusalCode, message: string): DecodedAttributes {
   return { refusal: { code, message } }
 }
 
