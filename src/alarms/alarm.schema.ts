@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ALARM_STATUSES, ALARM_TYPES, type AlarmType } from '../model/alarm.js'
+import { ALARM_STATUSES, ALARM_TYPES, type AlarmType, parseAlarmType } from '../model/alarm.js'
 import { ALARM_GROUPINGS } from '../storage/sql/alarm-records.js'
 import { DEVICE_ID_FORM } from '../web/device-id-param.js'
 import {
@@ -26,13 +26,11 @@ export const alarmIdParam = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/)
   .meta({ description: 'Id of an alarm', examples: ['019aa9f3b2c2000001b7e2a41d7f3c55'] })
 
-const TYPES: ReadonlySet<string> = new Set(ALARM_TYPES)
-
 const typeIn = z
   .string()
   .transform((text, context): AlarmType => {
-    const type = text.toUpperCase()
-    if (TYPES.has(type)) return type as AlarmType
+    const type = parseAlarmType(text)
+    if (type !== undefined) return type
     const message = `must be one of ${ALARM_TYPES.join(', ')}`
     context.addIssue({ code: 'custom', params: { code: 'unknown_alarm_type' }, message })
     return z.NEVER
@@ -52,7 +50,7 @@ const filter = {
     .trim()
     .optional()
     .describe(
-      'Beginnings of words in device id, name, plate, names of files and note, in any case; all words must match',
+      'Beginnings of words in device id, name, plate, names of files and note, in any case; all words must match. Blank: no filter. A text without letters and digits, such as `*` or an emoji, has no words and finds nothing',
     ),
 }
 
@@ -111,7 +109,7 @@ export const alarmChangesIn = z
       .max(MAX_USERNAME_LENGTH)
       .nullable()
       .optional()
-      .describe('Username of somebody who exists; null: nobody'),
+      .describe('Username of somebody who exists and is not disabled; null: nobody'),
   })
   .meta({ id: 'AlarmChanges', examples: [{ status: 'acknowledged', note: 'The driver is fine', assignee: null }] })
 

@@ -23,6 +23,16 @@ export const ALARM_TYPES = [
 ] as const
 export type AlarmType = (typeof ALARM_TYPES)[number]
 
+const TYPES: ReadonlySet<string> = new Set(ALARM_TYPES)
+const ASCII_WORD = /^[A-Za-z_]+$/
+
+/** @returns the type in whatever case, or undefined when there is none of this name; letters that only look alike are others */
+export function parseAlarmType(text: string): AlarmType | undefined {
+  // Some letters beyond ASCII have a capital within it: `ſos` would be SOS.
+  const type = ASCII_WORD.test(text) ? text.toUpperCase() : undefined
+  return type !== undefined && TYPES.has(type) ? (type as AlarmType) : undefined
+}
+
 /** Where the work on an alarm stands; any change between them is allowed. */
 export const ALARM_STATUSES = ['open', 'acknowledged', 'resolved'] as const
 export type AlarmStatus = (typeof ALARM_STATUSES)[number]

@@ -109,6 +109,8 @@ describe('decodeAlarm', () => {
     [[MINIMAL], ['invalid_request', ':invalid_field']],
     [Buffer.from('x'), ['invalid_request', ':invalid_field']],
     [{ ...MINIMAL, type: 'UFO' }, ['unknown_alarm_type', 'type:unknown_alarm_type']],
+    [{ ...MINIMAL, type: 'ſos' }, ['unknown_alarm_type', 'type:unknown_alarm_type']],
+    [{ ...MINIMAL, type: 'ıdling' }, ['unknown_alarm_type', 'type:unknown_alarm_type']],
     [{ ...MINIMAL, type: undefined }, ['invalid_request', 'type:invalid_field']],
     [{ ...MINIMAL, type: 7 }, ['invalid_request', 'type:invalid_field']],
     [{ ...MINIMAL, type: 'toString' }, ['unknown_alarm_type', 'type:unknown_alarm_type']],
