@@ -14,8 +14,10 @@ export interface SearchFields {
 
 /** The same text for whatever differs only in case, accents or width: `Ärger` and `ARGER`, `Straße` and `strasse`. */
 export function foldText(text: string): string {
-  // Upper case first: it takes apart what lower case has one letter for (ß). The two small sigmas are one letter.
-  return text.normalize('NFKD').replace(COMBINING_MARKS, '').toUpperCase().toLowerCase().replaceAll('ς', 'σ')
+  const bare = text.normalize('NFKD').replace(COMBINING_MARKS, '')
+  // Upper case takes apart what lower case has one letter for (ß), but not the capital of that (ẞ): it is made small before. The two
+  // small sigmas are one letter.
+  return bare.toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ')
 }
 
 /**
