@@ -156,7 +156,7 @@ describe('POST /alarms', () => {
     const inOrder = [...times.keys()].sort((a, b) => Date.parse(times[a]?.[1] ?? '') - Date.parse(times[b]?.[1] ?? ''))
     expect((await calls.list('sort=time&limit=3')).map(({ id }) => id)).toEqual(inOrder.map((n) => ids[n]))
     const days = [...new Set(inOrder.map((n) => times[n]?.[1].replace(/T.*/, '')))]
-    expect((await calls.summary('by=day')).map(({ key }) => key).sort()).toEqual(days.sort())
+    expect((await calls.summary('by=day')).map(({ key }) => key)).toEqual(days)
   })
 
   it('says of a body what is wrong with it', async () => {
@@ -417,13 +417,39 @@ describe('GET /alarms', () => {
     expect(await found(`to=${START_MS + 60_000}`)).toEqual([0])
     expect(await found('bbox=11,48,12,49')).toEqual([0])
     expect(await found('bbox=179,-18,-179,-16')).toEqual([1, 3])
+    expect(await found('bbox=-180,-18,180,-16')).toEqual([1, 3])
     expect(await found('hasVideo=false')).toEqual([0, 1, 2, 3])
     expect(await found('hasVideo=true')).toEqual([])
     expect(await found('text=m%C3%BCll')).toEqual([0, 1])
     expect(await found('text=front')).toEqual([0])
     expect(await found('text=kerb%20m-mp')).toEqual([0])
     expect(await found('text=erb')).toEqual([])
+    expect(await found('text=')).toEqual([0, 1, 2, 3])
+    expect(await found('text=*')).toEqual([])
+    expect(await found('text=%F0%9F%98%80')).toEqual([])
     expect(await found(`deviceId=${IMEI}&type=sos&status=open&bbox=179,-18,-179,-16&hasVideo=false`)).toEqual([1])
+  })
+
+  it('finds what lies on the meridian of 180° in boxes on either side of it, however the unit calls it', async () => {
+    await start()
+    const east = String((await calls.raise(token, crash({ latitude: 0.5, longitude: 180 }))).body.id)
+    const west = String((await calls.raise(token, crash({ time: START_MS + 1, latitude: 0, longitude: -180 }))).body.id)
+    for (const box of ['-180,-1,-170,1', '170,-1,180,1', '180,-1,-170,1', '170,-1,-180,1', '180,-1,180,1']) {
+      const found = await calls.list(`sort=time&bbox=${box}`)
+      expect([box, found.map(({ id }) => id)]).toEqual([box, [east, west]])
+      expect(await calls.summary(`by=type&bbox=${box}`)).toEqual([{ key: 'CRASH', count: 2 }])
+    }
+    expect(await calls.list('bbox=-179.9,-1,179.9,1')).toEqual([])
+  })
+
+  it('finds a name in capitals that have no small letter of their own', async () => {
+    await start()
+    const { id } = (await calls.raise(token, crash())).body
+    await running.api.request('PATCH', `/api/v1/devices/${IMEI}`, {
+      token: running.admin,
+      body: { name: 'Lange Straße' },
+    })
+    expect((await calls.list(`text=${encodeURIComponent('STRAẞE')}`)).map((alarm) => alarm.id)).toEqual([id])
   })
 
   it('pages in both directions, ties by id, and takes a cursor only for the order it was given out in', async () => {
@@ -448,6 +474,7 @@ describe('GET /alarms', () => {
     const refused = {
       'surprise=1': 'unknown_parameter',
       'type=UFO': 'unknown_alarm_type',
+      'type=%C5%BFos': 'unknown_alarm_type',
       'status=closed': 'invalid_request',
       'bbox=1,2,3': 'invalid_request',
       'from=2025-11-23T00:00:00Z&to=2025-11-22T00:00:00Z': 'invalid_request',
@@ -561,6 +588,24 @@ describe('PATCH /alarms/{id}', () => {
     expect((await calls.change('0123', { note: 'x' })).body.code).toBe('not_found')
     expect((await calls.get('no such id')).body.code).toBe('not_found')
     expect((await calls.get(id)).body.history).toHaveLength(1)
+  })
+
+  it('goes to nobody who is disabled, and stays with who was disabled since', async () => {
+    await start()
+    for (const name of ['anna', 'berta']) await calls.addUser(name, 'operator')
+    const id = String((await calls.raise(token, crash())).body.id)
+    await calls.change(id, { assignee: 'anna' })
+    for (const name of ['anna', 'berta'])
+      await running.api.request('PATCH', `/api/v1/users/${name}`, { token: running.admin, body: { disabled: true } })
+
+    const { status, body } = await calls.change(id, { assignee: 'berta' })
+    expect([status, body.code, body.errors]).toEqual([
+      400,
+      'invalid_request',
+      [{ path: 'assignee', code: 'unknown_user', message: 'must be the name of a user who is not disabled' }],
+    ])
+    const noted = await calls.change(id, { assignee: 'anna', note: 'She is on leave' })
+    expect([noted.status, noted.body.assignee, noted.body.note]).toEqual([200, 'anna', 'She is on leave'])
   })
 
   it('keeps the work of people when the unit repeats the alarm', async () => {

@@ -14,7 +14,7 @@ export const FIELD_CODES = {
   unknown_alarm_type: 'none of the types of alarms',
   invalid_field: '(what units send) of another type or range than it must be; the message says which',
   attributes_too_large: '(what units send) over 50 values or 4 kB',
-  unknown_user: 'there is no user of this name',
+  unknown_user: 'there is no user of this name, or it is disabled',
 } as const satisfies Record<string, string>
 
 export type FieldCode = keyof typeof FIELD_CODES

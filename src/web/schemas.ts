@@ -127,7 +127,7 @@ const LATITUDE = ` *[+-]?(?:90(?:\\.0{0,40})?|[0-8]?[0-9]${DECIMALS}|${SMALL}) *
 const LONGITUDE = ` *[+-]?(?:180(?:\\.0{0,40})?|(?:1[0-7][0-9]|[0-9]?[0-9])${DECIMALS}|${SMALL}) *`
 const BOX = new RegExp(`^${[LONGITUDE, LATITUDE, LONGITUDE, LATITUDE].join(',')}$`)
 
-/** `bbox=minLon,minLat,maxLon,maxLat` in degrees; minLon > maxLon crosses the 180° meridian. */
+/** `bbox=minLon,minLat,maxLon,maxLat` in degrees; minLon > maxLon crosses the 180° meridian, and a box that ends there holds both names of it. */
 export const bboxIn = () =>
   z
     .string()
@@ -140,7 +140,7 @@ export const bboxIn = () =>
         number,
       ]
       if (BOX.test(text) && minLatitude <= maxLatitude) {
-        return { minLongitude, minLatitude, maxLongitude, maxLatitude }
+        return withWholeMeridian({ minLongitude, minLatitude, maxLongitude, maxLatitude })
       }
       context.addIssue({ code: 'custom', message: 'must be minLon,minLat,maxLon,maxLat in degrees' })
       return z.NEVER
@@ -148,8 +148,19 @@ export const bboxIn = () =>
     .optional()
     .meta({
       description:
-        'minLon,minLat,maxLon,maxLat in degrees, such as `11.3,48.0,11.8,48.3`; minLon > maxLon crosses 180°',
+        'minLon,minLat,maxLon,maxLat in degrees, such as `11.3,48.0,11.8,48.3`; minLon > maxLon crosses 180°, and a box that ends there holds what lies on it, as 180 or −180',
     })
+
+/** The meridian of 180° is that of −180° too: a box that ends on it becomes one that reaches across it by nothing. */
+function withWholeMeridian(box: BoundingBox): BoundingBox {
+  const { minLongitude, maxLongitude } = box
+  if (minLongitude === -180 && maxLongitude === 180) return box
+  return {
+    ...box,
+    minLongitude: minLongitude === -180 ? 180 : minLongitude,
+    maxLongitude: maxLongitude === 180 ? -180 : maxLongitude,
+  }
+}
 
 /** What the documentation says of `nextCursor`. */
 export const NEXT_CURSOR = {
