@@ -105,19 +105,18 @@ export class Metrics {
   readonly retentionFailed = this.counter('milepost_retention_failed_total', 'Removals by age that failed', ['store'])
   readonly uploads = this.counter(
     'milepost_uploads_total',
-    'Requests that brought bytes of videos, by what became of them',
+    'Requests that were to bring bytes of videos, by what became of them',
     ['way', 'outcome'],
   )
   readonly uploadBytes = this.counter('milepost_upload_bytes_total', 'Bytes of videos that came in', ['way'])
-  private listOpenUploads: () => readonly string[] = () => []
+  private countOpenUploads: () => Iterable<readonly [way: string, count: number]> = () => []
   private readonly openUploads: Gauge<'way'> = new Gauge<'way'>({
     name: 'milepost_uploads_open',
     help: 'Requests that bring bytes of videos now',
     labelNames: ['way'],
     registers: [this.registry],
     collect: () => {
-      this.openUploads.reset()
-      for (const way of this.listOpenUploads()) this.openUploads.inc({ way })
+      for (const [way, count] of this.countOpenUploads()) this.openUploads.set({ way }, count)
     },
   })
   readonly diskFreeBytes = this.gauge('milepost_disk_free_bytes', 'Free bytes on the data disk')
@@ -142,9 +141,9 @@ export class Metrics {
     this.countWaitingAlarms = count
   }
 
-  /** @param list the way of each upload that is under way */
-  watchOpenUploads(list: () => readonly string[]): void {
-    this.listOpenUploads = list
+  /** @param count how many uploads are under way, by way; the ways never change */
+  watchOpenUploads(count: () => Iterable<readonly [way: string, count: number]>): void {
+    this.countOpenUploads = count
   }
 
   private counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

@@ -14,12 +14,20 @@ import { type Arrived, VideoArrival, type WholeUpload } from './video-arrival.js
 /** Refusals at the end that leave the bytes without a name: the unit sends all of them again. */
 const NOT_RESERVED: ReadonlySet<string> = new Set(['token_invalid', 'overloaded'])
 
-/** A file that comes in one request. */
-export interface SingleUpload {
+/** A request that brings a file. */
+export interface SingleRequest {
   readonly deviceId: DeviceId
-  readonly fileName: string
-  readonly recordedAtMs: number | null
   readonly way: 'put' | 'multipart'
+  readonly body: UploadBody
+}
+
+/** What it says of the file before that comes. */
+export interface SingleUpload {
+  readonly fileName: string
+  /** Asked when all of it is there. @throws AppError what it is refused with */
+  readonly recordedAtMs: () => number | null
+  /** undefined: it does not say. */
+  readonly bytes?: number | undefined
   /** What the unit says that the bytes are, lower-case hex; undefined: it does not say. */
   readonly sha256?: string | undefined
 }
@@ -40,13 +48,15 @@ export class SingleUploads {
 
   /**
    * Resolves when the video is shown, and on disk.
+   * @param describe told what is coming; when it refuses, the request counts as refused and nothing of the file was read
    * @throws AppError `unsupported_media` | `body_too_large` | `digest_mismatch` | `file_exists` | `disk_full` | `too_many_requests` |
    * `overloaded` | `invalid_request` when the body ended early | `token_invalid` when the device was shut out meanwhile
    */
-  async take(upload: SingleUpload, body: UploadBody): Promise<Arrived> {
-    await this.refuseOther(upload)
-    const { deviceId, way } = upload
+  async take(request: SingleRequest, describe: () => SingleUpload | Promise<SingleUpload>): Promise<Arrived> {
+    const { deviceId, way, body } = request
     return this.underWay.run(new UploadUnderWay(deviceId, way, body), async (entry) => {
+      const upload = await describe()
+      await this.refuseOther(deviceId, upload)
       const arrived = await this.store(upload, entry)
       return { ...arrived, outcome: arrived.isNew ? ('stored' as const) : ('duplicate' as const) }
     })
@@ -71,7 +81,7 @@ export class SingleUploads {
   }
 
   private async receive(upload: SingleUpload, entry: UploadUnderWay, blobUploadId: BlobUploadId): Promise<WholeUpload> {
-    const { deviceId, fileName, recordedAtMs, way } = upload
+    const { deviceId, way } = entry
     const sniffer = new MediaSniffer()
     const hash = createHash('sha256')
     const { flow, metrics } = this
@@ -90,14 +100,18 @@ export class SingleUploads {
     if (upload.sha256 !== undefined && upload.sha256 !== sha256) {
       throw new AppError('digest_mismatch', `The bytes have the SHA-256 ${sha256}`)
     }
+    const { fileName } = upload
+    const recordedAtMs = upload.recordedAtMs()
     return { deviceId, fileName, recordedAtMs, bytes, sha256, mediaType: await sniffer.end(), blobUploadId }
   }
 
-  /** With a digest it is known beforehand that the bytes cannot be stored under this name. */
-  private async refuseOther({ deviceId, fileName, sha256 }: SingleUpload): Promise<void> {
-    if (sha256 === undefined) return
+  /** With a size or a digest it may be known beforehand that the bytes cannot be stored under this name, or under none. */
+  private async refuseOther(deviceId: DeviceId, { fileName, bytes, sha256 }: SingleUpload): Promise<void> {
+    if (bytes !== undefined) this.flow.checkSize(bytes)
+    if (bytes === undefined && sha256 === undefined) return
     const video = await this.records.findByName(deviceId, fileName)
-    if (video === undefined || video.sha256 === sha256) return
+    if (video === undefined) return
+    if ((bytes ?? video.bytes) === video.bytes && (sha256 ?? video.sha256) === video.sha256) return
     throw new AppError('file_exists', `The device has other bytes under the name ${fileName}`)
   }
 

@@ -33,6 +33,8 @@ export class UploadFlow {
    */
   async *pass(upload: UploadUnderWay, leftBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
     let left = leftBytes
+    // Also before anything is read: a client may wait for leave to send.
+    this.disk.assertWritable()
     let lookAtMs = 0
     for await (const chunk of upload.bytes()) {
       left -= chunk.length

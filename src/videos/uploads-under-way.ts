@@ -13,6 +13,13 @@ export type UploadWay = 'put' | 'multipart' | 'tus'
 /** What became of the request: `part`, bytes of a resumable upload that is not whole yet. */
 export type UploadOutcome = 'stored' | 'duplicate' | 'part'
 
+const ENDS = ['stored', 'duplicate', 'cut', 'refused', 'failed']
+const ENDS_OF_WAYS: Readonly<Record<UploadWay, readonly string[]>> = {
+  put: ENDS,
+  multipart: ENDS,
+  tus: ['part', ...ENDS.filter((end) => end !== 'duplicate')],
+}
+
 const RETRY_AFTER_MS = 5000
 
 /** One request that brings bytes. */
@@ -75,7 +82,11 @@ export class UploadsUnderWay {
   ) {
     this.perDevice = config.UPLOADS_PER_DEVICE
     admission.onDoubt((deviceId) => this.review(deviceId))
-    metrics.watchOpenUploads(() => [...this.all.keys()].map(({ way }) => way))
+    // A rate over a counter that begins with its first sample misses what that one counts.
+    for (const [way, ends] of Object.entries(ENDS_OF_WAYS)) {
+      for (const outcome of ends) metrics.uploads.inc({ way, outcome }, 0)
+    }
+    metrics.watchOpenUploads(() => this.countOpen())
   }
 
   /**
@@ -88,10 +99,10 @@ export class UploadsUnderWay {
     upload: UploadUnderWay,
     work: (upload: UploadUnderWay) => Promise<T>,
   ): Promise<T> {
-    this.admit(upload.deviceId)
-    const running = this.begin(upload, work)
-    this.all.set(upload, running)
     try {
+      this.admit(upload.deviceId)
+      const running = this.begin(upload, work)
+      this.all.set(upload, running)
       const result = await running
       this.count(upload, result.outcome)
       return result
@@ -101,6 +112,11 @@ export class UploadsUnderWay {
     } finally {
       this.all.delete(upload)
     }
+  }
+
+  /** Counts a request that was refused before {@link run}. */
+  countRefused(way: UploadWay): void {
+    this.metrics.uploads.inc({ way, outcome: 'refused' })
   }
 
   /** Whether bytes are going there now. */
@@ -138,6 +154,12 @@ export class UploadsUnderWay {
     throw new AppError('too_many_requests', `The device has ${own.length} uploads under way`, {
       retryAfterMs: RETRY_AFTER_MS,
     })
+  }
+
+  private countOpen(): Map<string, number> {
+    const open = new Map(Object.keys(ENDS_OF_WAYS).map((way) => [way, 0]))
+    for (const { way } of this.all.keys()) open.set(way, (open.get(way) ?? 0) + 1)
+    return open
   }
 
   private count({ way }: UploadUnderWay, outcome: UploadOutcome | 'cut' | 'refused' | 'failed'): void {

@@ -19,6 +19,8 @@ export interface TusSubject {
 /** The uploads of one device, as the tus server of one request sees them. Its lock is held whenever one of these is called. */
 export class TusDataStore extends DataStore {
   override extensions = EXTENSIONS
+  /** Bytes were handed on: to be counted, whatever becomes of them. */
+  hasTakenBytes = false
   private current: ResumableUpload | undefined
   private isNew = false
 
@@ -65,6 +67,7 @@ export class TusDataStore extends DataStore {
   override async write(_stream: unknown, id: string): Promise<number> {
     const upload = this.current ?? (await this.find(id))
     try {
+      this.hasTakenBytes = true
       const after = this.know(await this.uploads.append(upload, this.subject.body))
       return after.offset
     } catch (error) {

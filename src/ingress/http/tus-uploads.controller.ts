@@ -10,9 +10,8 @@ import { Answers, Refuses, RefusesWith } from '../../web/answers.js'
 import { contentTypeOf, StreamedBody } from '../../web/streamed-body.js'
 import { requestBodyOf } from './request-body.js'
 import { TusUploads } from './tus-uploads.js'
-import { TUS_PATH, TUS_VERSION } from './tus-version.js'
+import { TUS_BYTES, TUS_PATH, TUS_VERSION } from './tus-version.js'
 
-const BYTES = 'application/offset+octet-stream'
 /** Methods of one upload, also in the words of those who can only POST. */
 const OVERRIDES: readonly string[] = ['DELETE', 'HEAD', 'PATCH']
 const ID = /^[A-Za-z0-9-]{1,64}$/
@@ -134,7 +133,7 @@ export class TusUploadsController {
   @Version()
   @number('Upload-Offset', 'Where these bytes begin', { minimum: 0, example: 0 }, true)
   @number('Upload-Length', 'If it was deferred', { minimum: 1 })
-  @ApiConsumes(BYTES)
+  @ApiConsumes(TUS_BYTES)
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: true })
   @Answers(204, 'The bytes are on disk', undefined, ['Upload-Offset', 'Upload-Expires', 'Video-Id'])
   @RefusesWith(422, 'file_exists')
@@ -196,7 +195,7 @@ export class TusUploadsController {
   @Version()
   @number('Upload-Offset', 'For PATCH: where these bytes begin', { minimum: 0 })
   @number('Upload-Length', 'For PATCH: if it was deferred', { minimum: 1 })
-  @ApiConsumes(BYTES)
+  @ApiConsumes(TUS_BYTES)
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: false })
   @Answers(200, 'HEAD: nothing but headers', undefined, [
     'Upload-Offset',
@@ -247,9 +246,6 @@ export class TusUploadsController {
   ): Promise<void> {
     if (deviceId !== '') this.sessions.heardWithoutLink(deviceId, 'http')
     reply.header('tus-version', TUS_VERSION)
-    if (method === 'PATCH' && contentTypeOf(request) !== BYTES) {
-      throw new AppError('unsupported_media_type', `Send ${BYTES}`)
-    }
     const { status, headers } = await this.uploads.handle({
       method,
       path: request.url.split('?', 1)[0] as string,

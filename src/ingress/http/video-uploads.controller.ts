@@ -6,8 +6,7 @@ import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { TIME_PATTERN } from '../../model/time.js'
 import { Sessions } from '../../sessions/sessions.js'
-import { type SingleUpload, SingleUploads } from '../../videos/single-uploads.js'
-import type { UploadBody } from '../../videos/upload-body.js'
+import { type SingleRequest, type SingleUpload, SingleUploads } from '../../videos/single-uploads.js'
 import { UploadFlow } from '../../videos/upload-flow.js'
 import { type VideoJson, videoOut } from '../../videos/video.schema.js'
 import { toVideoJson } from '../../videos/video-json.js'
@@ -15,20 +14,35 @@ import { Answers, Refuses } from '../../web/answers.js'
 import { API } from '../../web/api-path.js'
 import { StreamedBody } from '../../web/streamed-body.js'
 import { CONTENT_DIGEST_PATTERN, sha256Of } from './content-digest.js'
-import { openMultipart } from './multipart-upload.js'
+import { MultipartUpload } from './multipart-upload.js'
 import { requestBodyOf } from './request-body.js'
 import { decodedFileNameOf, fileNameOf, recordedAtOf } from './upload-facts.js'
 import { FILE_NAME_FORM } from './video-uploads.schema.js'
 
+const RECORDED_AT = 'x-recorded-at'
+/** What a form may hold beside its file. */
+const FORM_BYTES = 1_048_576
+
 const REFUSALS = [
   'invalid_request',
   'invalid_file_name',
+  'digest_mismatch',
   'file_exists',
   'body_too_large',
   'unsupported_media',
   'too_many_requests',
   'disk_full',
 ] as const
+
+const Digest = (description: string) =>
+  ApiHeader({
+    name: 'Content-Digest',
+    required: false,
+    description,
+    schema: { type: 'string', pattern: CONTENT_DIGEST_PATTERN },
+  })
+const RecordedAt = (description: string) =>
+  ApiHeader({ name: 'X-Recorded-At', required: false, description, schema: { type: 'string', pattern: TIME_PATTERN } })
 
 /** Files that come in one request. */
 @ApiTags('videos')
@@ -55,41 +69,31 @@ export class VideoUploadsController {
     description: 'The name of the file: percent-encoded UTF-8, at most 200 bytes, one path segment',
     schema: { type: 'string', ...FILE_NAME_FORM, example: 'crash-0712.mp4' },
   })
-  @ApiHeader({
-    name: 'Content-Digest',
-    required: false,
-    description: 'RFC 9530: `sha-256=:base64:`; other algorithms are not looked at',
-    schema: { type: 'string', pattern: CONTENT_DIGEST_PATTERN },
-  })
-  @ApiHeader({
-    name: 'X-Recorded-At',
-    required: false,
-    description: 'When it was recorded: ISO 8601 with an offset, or epoch milliseconds',
-    schema: { type: 'string', pattern: TIME_PATTERN },
-  })
+  @Digest('RFC 9530: `sha-256=:base64:`; other algorithms are not looked at')
+  @RecordedAt('When it was recorded: ISO 8601 with an offset, or epoch milliseconds')
   @ApiConsumes('application/octet-stream')
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: true })
   @Answers(201, 'The video, new', videoOut, ['Location'])
   @Answers(200, 'The video, which was there', videoOut)
-  @Refuses(...REFUSALS, 'digest_mismatch')
+  @Refuses(...REFUSALS)
   async put(
     @Param('id') name: string,
     @Req() request: FastifyRequest,
     @CurrentDeviceId() deviceId: DeviceId,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VideoJson> {
-    this.sessions.heardWithoutLink(deviceId, 'http')
     const { headers } = request
-    if (headers['content-range'] !== undefined) throw new AppError('invalid_request', 'Send the whole file')
-    const upload = {
-      deviceId,
-      fileName: fileNameOf(name),
-      recordedAtMs: recordedAtOf([headers['x-recorded-at']].flat()[0], 'X-Recorded-At'),
-      sha256: sha256Of(headers['content-digest']),
-      way: 'put',
-    } as const
-    this.flow.checkSize(Number(headers['content-length'] ?? 0))
-    return this.take(upload, requestBodyOf(request), reply)
+    const length = headers['content-length']
+    return this.take({ deviceId, way: 'put', body: requestBodyOf(request) }, reply, () => {
+      if (headers['content-range'] !== undefined) throw new AppError('invalid_request', 'Send the whole file')
+      const recordedAtMs = recordedAtOf([headers[RECORDED_AT]].flat()[0], 'X-Recorded-At')
+      return {
+        fileName: fileNameOf(name),
+        recordedAtMs: () => recordedAtMs,
+        bytes: length === undefined ? undefined : Number(length),
+        sha256: sha256Of(headers['content-digest']),
+      }
+    })
   }
 
   @Post()
@@ -99,8 +103,10 @@ export class VideoUploadsController {
     operationId: 'postVideo',
     summary: 'Upload a video from a form',
     description:
-      'The file in the field `file`, with its name there; a field `recordedAt` may come before it. Otherwise as `PUT /videos/{fileName}`.',
+      'The file in the field `file`, with its name there; a field `recordedAt` may come before or after it. A `Content-Digest` among the headers of the part is that of the file, one of the request that of the whole form. Otherwise as `PUT /videos/{fileName}`.',
   })
+  @Digest('Of the whole form, as for `PUT`')
+  @RecordedAt('If the form has no `recordedAt`')
   @ApiConsumes('multipart/form-data')
   @ApiBody({
     schema: {
@@ -110,7 +116,7 @@ export class VideoUploadsController {
         recordedAt: {
           type: 'string',
           pattern: TIME_PATTERN,
-          description: 'Before the file. ISO 8601 with an offset, or epoch milliseconds',
+          description: 'ISO 8601 with an offset, or epoch milliseconds',
           example: '2026-11-22T07:29:50.000Z',
         },
         file: { type: 'string', format: 'binary' },
@@ -126,19 +132,35 @@ export class VideoUploadsController {
     @CurrentDeviceId() deviceId: DeviceId,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<VideoJson> {
-    this.sessions.heardWithoutLink(deviceId, 'http')
-    const { fileName, recordedAt, bytes } = await openMultipart(request)
-    const upload = {
-      deviceId,
-      fileName: decodedFileNameOf(fileName),
-      recordedAtMs: recordedAtOf(recordedAt, 'recordedAt'),
-      way: 'multipart',
-    } as const
-    return this.take(upload, requestBodyOf(request, bytes), reply)
+    const form = new MultipartUpload(request)
+    const { headers } = request
+    const ofRequest = recordedAtOf([headers[RECORDED_AT]].flat()[0], 'X-Recorded-At')
+    try {
+      return await this.take(
+        { deviceId, way: 'multipart', body: requestBodyOf(request, form.bytes) },
+        reply,
+        async () => {
+          this.flow.checkSize(Number(headers['content-length'] ?? 0) - FORM_BYTES)
+          const { fileName, sha256 } = await form.open()
+          return {
+            fileName: decodedFileNameOf(fileName),
+            recordedAtMs: () => recordedAtOf(form.recordedAt, 'recordedAt') ?? ofRequest,
+            sha256,
+          }
+        },
+      )
+    } finally {
+      form.leave()
+    }
   }
 
-  private async take(upload: SingleUpload, body: UploadBody, reply: FastifyReply): Promise<VideoJson> {
-    const { video, isNew } = await this.uploads.take(upload, body)
+  private async take(
+    request: SingleRequest,
+    reply: FastifyReply,
+    describe: () => SingleUpload | Promise<SingleUpload>,
+  ): Promise<VideoJson> {
+    this.sessions.heardWithoutLink(request.deviceId, 'http')
+    const { video, isNew } = await this.uploads.take(request, describe)
     reply.status(isNew ? 201 : 200)
     if (isNew) reply.header('location', `/${API}/videos/${video.id}`)
     return toVideoJson(video)
