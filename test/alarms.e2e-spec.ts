@@ -151,6 +151,9 @@ describe('POST /alarms', () => {
       const { status, body } = await calls.raise(token, crash({ time }))
       expect([time, status, body.time, body.timeSuspect]).toEqual([time, 201, moment, isSuspect])
       expect((await calls.raise(token, crash({ time }))).body.id).toBe(body.id)
+      // As it was answered it is taken again, also where a client leaves the plus of a query as it is.
+      expect((await calls.raise(token, crash({ time: body.time }))).body.id).toBe(body.id)
+      expect((await calls.list(`sort=time&limit=1&from=${body.time}`)).at(0)?.id).toBe(body.id)
       ids.push(body.id)
     }
     const inOrder = [...times.keys()].sort((a, b) => Date.parse(times[a]?.[1] ?? '') - Date.parse(times[b]?.[1] ?? ''))

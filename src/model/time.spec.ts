@@ -23,6 +23,14 @@ describe('parseTime', () => {
     ['2026-11-22T02:00:00-05:30', '2026-11-22T07:30:00.000Z'],
     ['2024-02-29T00:00:00Z', '2024-02-29T00:00:00.000Z'],
     ['2026-11-21T24:00:00Z', '2026-11-22T00:00:00.000Z'],
+    ['+058861-10-28T12:00:00.000Z', '+058861-10-28T12:00:00.000Z'],
+    ['+002026-11-22T08:30:00+01:00', '2026-11-22T07:30:00.000Z'],
+    [' 058861-10-28T12:00:00.000Z', '+058861-10-28T12:00:00.000Z'],
+    ['+010000-01-01T00:30:00+01:00', '9999-12-31T23:30:00.000Z'],
+    ['-000004-02-29T00:00Z', '-000004-02-29T00:00:00.000Z'],
+    ['+000000-02-29T00:00:00Z', '0000-02-29T00:00:00.000Z'],
+    ['+275760-09-13T00:00:00.000Z', '+275760-09-13T00:00:00.000Z'],
+    ['-271821-04-20T00:00:00.000Z', '-271821-04-20T00:00:00.000Z'],
   ])('reads %s', (text, expected) => expect(at(text)).toBe(expected))
 
   it('cuts what is finer than a millisecond instead of rounding it', () => {
@@ -40,6 +48,14 @@ describe('parseTime', () => {
     expect(at('2026-11-22T08:30:00 01:00')).toBe('2026-11-22T07:30:00.000Z')
   })
 
+  it('reads whatever formatTime writes', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -8.64e15, max: 8.64e15 }), (ms) => {
+        expect(parseTime(formatTime(ms))).toBe(ms)
+      }),
+    )
+  })
+
   it('reads epoch milliseconds as number and as digits', () => {
     expect(parseTime(1_410_324_847_000)).toBe(1_410_324_847_000)
     expect(parseTime('1410324847000')).toBe(1_410_324_847_000)
@@ -47,6 +63,13 @@ describe('parseTime', () => {
   })
 
   it.each([
+    '+275760-09-13T00:00:00.001Z',
+    '-271821-04-19T23:59:59.999Z',
+    '-271821-04-20T00:00:00+00:01',
+    '+999999-01-01T00:00:00Z',
+    '+02026-11-22T07:30:00Z',
+    '002026-11-22T07:30:00Z',
+    '-000001-02-29T00:00:00Z',
     '2026-11-22',
     '2026-11-22T07:30:00',
     '2026-02-29T00:00:00Z',
@@ -85,7 +108,10 @@ describe('TIME_PATTERN', () => {
   const digits = (count: number) => fc.stringMatching(new RegExp(`^\\d{${count}}$`))
   const nearly = fc
     .tuple(
-      digits(4),
+      fc.oneof(
+        digits(4),
+        fc.tuple(fc.constantFrom('+', '-', ' '), fc.constantFrom('00', '05', '26'), digits(4)).map((p) => p.join('')),
+      ),
       fc.constantFrom('00', '01', '02', '02', '04', '06', '11', '12', '13'),
       fc.constantFrom('00', '01', '28', '29', '29', '30', '31', '32'),
       fc.constantFrom('T', 't', ' ', '_'),
@@ -120,6 +146,8 @@ describe('TIME_PATTERN', () => {
     '8640000000000000',
     '8640000000000000.9',
     '2026-11-21T24:00:00.0009Z',
+    '+058861-10-28T12:00:00.000Z',
+    '-000004-02-29T00:00Z',
   ])('matches %s', (text) => expect([pattern.test(text), parseTime(text) !== undefined]).toEqual([true, true]))
 
   it.each(['2023-02-29T00:00:00Z', '1900-02-29T00:00Z', '8640000000000001', '2026-11-21T24:00:00.001Z'])(

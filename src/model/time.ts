@@ -1,5 +1,5 @@
 const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?)| (\d\d:?\d\d))$/
+  /^(\d{4}|[+ -]\d{6})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,20}))?)?(?: ?([Zz]|[+-]\d\d(?::?\d\d)?)| (\d\d:?\d\d))$/
 const DIGIT_0 = 0x30
 const EPOCH = /^(-?\d{1,16})(?:\.\d{1,20})?$/
 
@@ -13,14 +13,19 @@ const TIME_OF_DAY = '(?:[01][0-9]|2[0-3]):[0-5][0-9](?::(?:[0-5][0-9]|60)(?:[.,]
 const END_OF_DAY = '24:00(?::00(?:[.,](?:0{1,3}|000[0-9]{1,17}))?)?'
 const OFFSET = '(?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?'
 const BARE_OFFSET = '(?:[01][0-9]|2[0-3]):?[0-5][0-9]'
+/** As ISO 8601 writes years beyond four digits; a blank is a plus that a client did not encode in a query. */
+const FAR = '[+ -](?:[01][0-9]|2[0-6])'
 const EPOCH_MS = '(?:[0-9]{1,15}|[0-7][0-9]{15}|8[0-5][0-9]{14}|86[0-3][0-9]{13}|8640{13})'
 
-/** Source of the expression that matches exactly the texts that {@link parseTime} reads; for the documentation, not for reading them. */
-export const TIME_PATTERN = `^(?:(?:[0-9]{4}-${DAY_OF_ANY_YEAR}|${LEAP_YEAR}-02-29)[Tt ](?:${TIME_OF_DAY}|${END_OF_DAY})(?: ?(?:[Zz]|[+-]${OFFSET})| ${BARE_OFFSET})|-?${EPOCH_MS}(?:[.][0-9]{1,20})?)$`
+/**
+ * Source of the expression that matches exactly the texts that {@link parseTime} reads, but for the years beyond 269999, of which that
+ * reads those that there are; for the documentation, not for reading them.
+ */
+export const TIME_PATTERN = `^(?:(?:(?:${FAR})?[0-9]{4}-${DAY_OF_ANY_YEAR}|(?:${FAR})?${LEAP_YEAR}-02-29)[Tt ](?:${TIME_OF_DAY}|${END_OF_DAY})(?: ?(?:[Zz]|[+-]${OFFSET})| ${BARE_OFFSET})|-?${EPOCH_MS}(?:[.][0-9]{1,20})?)$`
 
 /**
  * Reads a moment from JSON or a query parameter.
- * @param value ISO 8601 with an offset (second 60 is 59.999), or epoch milliseconds; finer than a millisecond is cut
+ * @param value ISO 8601 with an offset (second 60 is 59.999; years beyond four digits with a sign and six), or epoch milliseconds; finer than a millisecond is cut
  * @returns epoch milliseconds UTC, or undefined when it is no moment: a date without a time, a time without an offset, 31 February
  */
 export function parseTime(value: unknown): number | undefined {
@@ -90,7 +95,9 @@ function momentOf(match: RegExpExecArray): number | undefined {
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
   date.setUTCHours(hour, minute, isLeap ? 59 : second, milliseconds)
-  return date.getTime() - offsetMinutes * 60_000
+  const moment = date.getTime() - offsetMinutes * 60_000
+  // Beyond the calendar it is no number, or one that no date has.
+  return Math.abs(moment) <= MAX_EPOCH_MS ? moment : undefined
 }
 
 function parseOffset(text: string): number | undefined {
