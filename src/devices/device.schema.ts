@@ -137,7 +137,9 @@ export const deviceQueryIn = z.strictObject({
   text: textIn(0, MAX_TEXT_LENGTH)
     .trim()
     .optional()
-    .describe('Beginnings of words in id, name, plate, brand and model, in any case; all words must match'),
+    .describe(
+      'Beginnings of words in id, name, plate, brand and model, in any case; all words must match. Blank: no filter. A text without letters and digits has no words and finds nothing',
+    ),
   online: booleanIn().describe('true: only those online; false: only those that are not'),
   status: severalIn(z.enum(['active', 'disabled'])).describe(
     'Those with one of these; several: repeated, or by commas',
@@ -149,7 +151,9 @@ export const deviceQueryIn = z.strictObject({
 })
 
 export const deletionQueryIn = z.strictObject({
-  erase: booleanIn().describe('true: also removes its positions and refused records, for good'),
+  erase: booleanIn().describe(
+    'true: also removes all that it sent and was told (positions, alarms, videos, uploads, commands, refused records), for good',
+  ),
 })
 
 /** Codes of lines that an import refuses. */
