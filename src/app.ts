@@ -7,6 +7,7 @@ import { nameTusVersion } from './ingress/http/tus-version.js'
 import { createLogger } from './operations/json-logger.js'
 import { registerBodyParsers } from './web/body-parsers.js'
 import { registerCsvBody } from './web/csv-body.js'
+import { holdContinue } from './web/expect-continue.js'
 import { createHttpAdapter, registerCors } from './web/http-adapter.js'
 import { InFlight } from './web/in-flight.js'
 import { setUpOpenApi } from './web/open-api.js'
@@ -31,6 +32,7 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
 /** What the application needs around its modules: sockets, bodies, CORS, documentation. */
 export async function equipApp(app: NestFastifyApplication, config: AppConfig): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance()
+  holdContinue(fastify)
   nameTusVersion(fastify)
   app.get(RouteMethods).watch(fastify)
   app.get(InFlight).watch(fastify)
