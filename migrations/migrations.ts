@@ -4,6 +4,7 @@ import { CreateAudit1795305600003 } from './1795305600003-create-audit.js'
 import { CreateAlarms1795305600004 } from './1795305600004-create-alarms.js'
 import { CreateVideos1795305600005 } from './1795305600005-create-videos.js'
 import { CreateCommands1795305600006 } from './1795305600006-create-commands.js'
+import { CreateErasures1795305600007 } from './1795305600007-create-erasures.js'
 
 /** The relational schema, step by step, oldest first: one set for every database. A step that was released never changes. */
 export const MIGRATIONS = [
@@ -13,4 +14,5 @@ export const MIGRATIONS = [
   CreateAlarms1795305600004,
   CreateVideos1795305600005,
   CreateCommands1795305600006,
+  CreateErasures1795305600007,
 ] as const

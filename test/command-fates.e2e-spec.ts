@@ -296,9 +296,9 @@ describe('a device that is shut out', () => {
     expect(back.orders).toEqual([id])
   })
 
-  it('loses its commands with its data when it is erased, and nobody is told otherwise', async () => {
+  it('loses its commands with its data when it is erased, and whoever waits is told at once that they were cancelled', async () => {
     const { id } = (await send()).body
-    const waiting = send(undefined, { prefer: 'wait=2' })
+    const waiting = send(undefined, { prefer: 'wait=20' })
     await until(
       () => running.api.get<{ items: Item[] }>(pathOf(imei), tokens.viewer),
       ({ body }) => body.items.length === 2,
@@ -308,7 +308,7 @@ describe('a device that is shut out', () => {
     })
     expect(status).toBe(204)
     const answer = await waiting
-    expect([answer.status, answer.body.code]).toEqual([404, 'not_found'])
+    expect([answer.status, answer.body.status, answer.body.message]).toEqual([200, 'cancelled', 'device_deleted'])
     expect((await running.api.get(`/api/v1/commands/${id}`, tokens.viewer)).status).toBe(404)
     const { orders } = await unit()
     await sleep(100)

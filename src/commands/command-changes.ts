@@ -16,6 +16,8 @@ type StoreThrough = Through<CommandRecords, CommandRecord | undefined>
 interface ChangeOptions {
   readonly isOurs?: (command: CommandRecord) => boolean
   readonly through?: StoreThrough
+  /** It is on the way to making room, and must not fail for the lack of it. */
+  readonly makesRoom?: boolean
 }
 
 /** What was stored. `before` is undefined for a new command. */
@@ -56,20 +58,21 @@ export class CommandChanges {
    * Applies the rule to the command as it is stored, and once more whenever somebody else was faster.
    * @param options.isOurs false: the command is left alone and is as if it were not there
    * @param options.through how it is stored, such as with what else is written then
+   * @param options.makesRoom also on a full disk
    * @returns the command after it, changed or not; undefined: there is none
    * @throws AppError `disk_full` | `store_unavailable` | `overloaded`
    */
   async apply(
     id: string,
     rule: Rule,
-    { isOurs = () => true, through }: ChangeOptions = {},
+    { isOurs = () => true, through, makesRoom = false }: ChangeOptions = {},
   ): Promise<{ readonly command: CommandRecord; readonly isChanged: boolean } | undefined> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const before = await this.records.find(id)
       if (before === undefined || !isOurs(before)) return undefined
       const after = rule(before, this.now())
       if (after === undefined) return { command: before, isChanged: false }
-      const stored = await this.store(after, before, through)
+      const stored = await this.store(after, before, through, makesRoom)
       if (stored !== undefined) return { command: stored, isChanged: true }
     }
     throw new AppError('overloaded', 'The command changes too often', { retryAfterMs: RETRY_AFTER_MS })
@@ -89,8 +92,9 @@ export class CommandChanges {
     after: CommandRecord,
     before: CommandRecord,
     through: StoreThrough = (write) => write(this.records),
+    makesRoom = false,
   ): Promise<CommandRecord | undefined> {
-    this.disk.assertWritable()
+    if (!makesRoom) this.disk.assertWritable()
     const stored = await through((commands) => commands.replace(after))
     if (stored !== undefined) this.tell(stored, before)
     return stored

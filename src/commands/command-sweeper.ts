@@ -36,6 +36,11 @@ export class CommandSweeper {
     await this.sweepNow()
   }
 
+  /** Cancels all open commands of a device that is about to be erased. @throws AppError `store_unavailable` | `overloaded` */
+  async handleErasing(deviceId: DeviceId): Promise<void> {
+    await this.cancelOpen(deviceId, this.now(), true)
+  }
+
   /** Call it every second. */
   tick(): void {
     this.unfinished.tick()
@@ -83,12 +88,12 @@ export class CommandSweeper {
   }
 
   /** @param goneAtMs newer commands are of a device that was added again */
-  private async cancelOpen(deviceId: DeviceId, goneAtMs: number): Promise<void> {
+  private async cancelOpen(deviceId: DeviceId, goneAtMs: number, makesRoom = false): Promise<void> {
     for (;;) {
       const open = (await this.records.listOpen(deviceId, AT_ONCE)).filter((one) => one.createdAtMs <= goneAtMs)
       if (open.length === 0) return
       for (const { id } of open) {
-        await this.changes.apply(id, (command, nowMs) => cancel(command, DEVICE_DELETED, nowMs))
+        await this.changes.apply(id, (command, nowMs) => cancel(command, DEVICE_DELETED, nowMs), { makesRoom })
       }
     }
   }

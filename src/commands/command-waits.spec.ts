@@ -6,7 +6,7 @@ const changed = (id: string, status: CommandStatus) => ({ id, status }) as Comma
 const quiet = new AbortController().signal
 
 /** Whether the promise has been kept by now. */
-async function isOver(promise: Promise<void> | undefined): Promise<boolean> {
+async function isOver(promise: Promise<unknown> | undefined): Promise<boolean> {
   let isKept = false
   void promise?.then(() => {
     isKept = true

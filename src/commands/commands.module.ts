@@ -67,6 +67,6 @@ import { CommandsService } from './commands.service.js'
       inject: [CommandRecords, CommandChanges, DeviceRecords, Sessions],
     },
   ],
-  exports: [CommandChanges],
+  exports: [CommandChanges, CommandSweeper],
 })
 export class CommandsModule {}

@@ -81,10 +81,9 @@ export class CommandsService {
     const end = patience && this.wait(command, patience)
     if (made === undefined) await this.cancelIfGone(command)
     if (end === undefined) return { command, hasWaited: false }
-    await end
-    const current = await this.records.find(command.id)
-    if (current === undefined) throw new AppError('not_found', 'The device was erased, and its commands with it')
-    return { command: current, hasWaited: true }
+    // Of a device that is erased its commands are gone a moment after they were cancelled: how this one ended is what it was told.
+    const current = (await end) ?? (await this.records.find(command.id))
+    return { command: current ?? command, hasWaited: true }
   }
 
   /** @throws AppError `not_found` | `invalid_cursor` */
@@ -113,8 +112,9 @@ export class CommandsService {
   }
 
   /** @returns undefined: there are too many who wait */
-  private wait({ id, status }: CommandRecord, { waitMs, signal }: Patience): Promise<void> | undefined {
-    return hasEnded(status) ? Promise.resolve() : this.waits.waitForEnd(id, waitMs, signal)
+  private wait(command: CommandRecord, { waitMs, signal }: Patience): Promise<CommandRecord | undefined> | undefined {
+    const { id, status } = command
+    return hasEnded(status) ? Promise.resolve(command) : this.waits.waitForEnd(id, waitMs, signal)
   }
 
   private async findMade(wish: CommandWish, requestKey: string | undefined): Promise<CommandRecord | undefined> {

@@ -9,6 +9,8 @@ import { VideoErasure } from './video-erasure.js'
 /** Removes what a device sent and what it was told, for good. The registry is not touched. */
 @Injectable()
 export class DeviceErasure {
+  private readonly listeners: Array<(deviceId: DeviceId) => Promise<void>> = []
+
   constructor(
     private readonly positions: PositionStore,
     private readonly quarantine: QuarantineStore,
@@ -16,6 +18,25 @@ export class DeviceErasure {
     private readonly videos: VideoErasure,
     private readonly commands: CommandRecords,
   ) {}
+
+  /** Registers for what must end before the data of a device goes. An erasure waits for it, and fails with it. */
+  onErasing(listener: (deviceId: DeviceId) => Promise<void>): void {
+    this.listeners.push(listener)
+  }
+
+  /** Whether there is anything of this device. */
+  async hasData(deviceId: DeviceId): Promise<boolean> {
+    const some = { limit: 1 }
+    const looks = [
+      () => this.positions.listTrack(deviceId, { ...some, includeWithoutFix: true }),
+      () => this.alarms.list({ ...some, deviceIds: [deviceId], order: 'newest' as const }),
+      () => this.commands.list({ ...some, deviceId }),
+      () => this.videos.listSome(deviceId),
+      () => this.quarantine.list({ ...some, deviceIds: [deviceId] }),
+    ]
+    for (const look of looks) if ((await look()).length > 0) return true
+    return false
+  }
 
   /** Call it when the device may not speak any more. Repeating it is safe. */
   async erase(deviceId: DeviceId): Promise<void> {
@@ -25,6 +46,7 @@ export class DeviceErasure {
   }
 
   private async sweep(deviceId: DeviceId): Promise<void> {
+    for (const listener of this.listeners) await listener(deviceId)
     await this.positions.eraseDevice(deviceId)
     await this.quarantine.eraseDevice(deviceId)
     await this.alarms.eraseDevice(deviceId)

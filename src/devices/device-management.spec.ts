@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryDeviceRecords, makeDevice } from '../../test/support/memory-device-records.js'
 import { parseConfig } from '../config/app-config.js'
 import { type AuditFact, AuditLog } from '../identity/audit-log.js'
@@ -10,8 +11,10 @@ import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
 import type { AlarmRecords } from '../storage/sql/alarm-records.js'
 import type { CommandRecords } from '../storage/sql/command-records.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
+import type { ErasureRecord, ErasureRecords } from '../storage/sql/erasure-records.js'
 import type { SqlStore } from '../storage/sql/sql-store.js'
 import { DeviceErasure } from './device-erasure.js'
+import { DeviceErasures } from './device-erasures.js'
 import { DeviceManagement } from './device-management.js'
 import { DeviceRegistry } from './device-registry.js'
 import type { VideoErasure } from './video-erasure.js'
@@ -30,7 +33,14 @@ function build(...devices: DeviceRecord[]) {
   )
   const facts: AuditFact[] = []
   const entries = { append: async (fact: AuditFact) => void facts.push(fact) }
-  const joined = { devices: records, audit: entries } as never
+  const asked = new Map<string, ErasureRecord>()
+  const marks = {
+    add: async (one: ErasureRecord) => !asked.has(one.deviceId) && Boolean(asked.set(one.deviceId, one)),
+    find: async (deviceId: string) => asked.get(deviceId),
+    list: async () => [...asked.values()],
+    remove: async (deviceId: string) => asked.delete(deviceId),
+  }
+  const joined = { devices: records, audit: entries, erasures: marks } as never
   const audit = new AuditLog(entries as never, { together: (work) => work(joined) } as SqlStore)
   /** Which store was erased, and what the registry said of the device then. */
   const erased: Array<[string, string | undefined]> = []
@@ -39,15 +49,31 @@ function build(...devices: DeviceRecord[]) {
     if (failing.store === store) throw new Error(`${store} is away`)
     erased.push([store, (await records.find(deviceId))?.status])
   }
+  /** What is left of a device, in any store. */
+  const left: unknown[] = []
+  const some = async () => left
   const erasure = new DeviceErasure(
-    { eraseDevice: eraseIn('positions') } as unknown as PositionStore,
-    { eraseDevice: eraseIn('quarantine') } as unknown as QuarantineStore,
-    { eraseDevice: eraseIn('alarms') } as unknown as AlarmRecords,
-    { eraseDevice: eraseIn('videos') } as unknown as VideoErasure,
-    { eraseDevice: eraseIn('commands') } as unknown as CommandRecords,
+    { eraseDevice: eraseIn('positions'), listTrack: some } as unknown as PositionStore,
+    { eraseDevice: eraseIn('quarantine'), list: some } as unknown as QuarantineStore,
+    { eraseDevice: eraseIn('alarms'), list: some } as unknown as AlarmRecords,
+    { eraseDevice: eraseIn('videos'), listSome: some } as unknown as VideoErasure,
+    { eraseDevice: eraseIn('commands'), list: some } as unknown as CommandRecords,
   )
-  return { management: new DeviceManagement(registry, erasure, audit), records, facts, erased, failing }
+  const erasures = new DeviceErasures(marks as ErasureRecords, registry, erasure, audit)
+  return {
+    management: new DeviceManagement(registry, erasures, audit),
+    erasures,
+    asked,
+    left,
+    records,
+    facts,
+    erased,
+    failing,
+  }
 }
+
+/** Long enough for what needs no store of its own. */
+const nextTurn = () => sleep(50)
 
 const factsOf = (facts: readonly AuditFact[]) => facts.map(({ action, target, detail }) => [action, target, detail])
 
@@ -113,5 +139,41 @@ describe('DeviceManagement', () => {
     await management.delete(IMEI, true, ACTOR)
     expect(await records.find(IMEI)).toBeUndefined()
     expect(erased.slice(-2 * STORES.length).map(([name]) => name)).toEqual([...STORES, ...STORES])
+  })
+
+  it('finishes at the next start by itself what broke off', async () => {
+    const { management, erasures, asked, failing, facts, records } = build(makeDevice({ deviceId: IMEI }))
+    failing.store = 'videos'
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toThrow('videos is away')
+    expect([...asked.keys()]).toEqual([IMEI])
+    failing.store = ''
+    erasures.onApplicationBootstrap()
+    await nextTurn()
+    await erasures.onModuleDestroy()
+    expect([await records.find(IMEI), asked.size]).toEqual([undefined, 0])
+    expect(factsOf(facts)).toEqual([
+      ['device.erase', IMEI, null],
+      ['device.delete', IMEI, { erase: true }],
+    ])
+  })
+
+  it('erases what is left of a device that was removed before, and knows none of which there is nothing', async () => {
+    const { management, left, erased, facts } = build()
+    left.push('a position')
+    await management.delete(IMEI, true, ACTOR)
+    expect(erased).toEqual([...STORES, ...STORES].map((store) => [store, undefined]))
+    expect(factsOf(facts).map(([action]) => action)).toEqual(['device.erase', 'device.delete'])
+    left.pop()
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('leaves a device alone that was added after somebody asked to erase the one before', async () => {
+    const device = makeDevice({ deviceId: IMEI, createdAtMs: 2000 })
+    const { erasures, asked, erased, records } = build(device)
+    asked.set(IMEI, { deviceId: IMEI, ...ACTOR, askedAtMs: 1000 })
+    erasures.onApplicationBootstrap()
+    await nextTurn()
+    await erasures.onModuleDestroy()
+    expect([await records.find(IMEI), erased, asked.size]).toEqual([device, [], 0])
   })
 })

@@ -5,7 +5,7 @@ import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import type { DeviceChangesIn, NewDeviceIn } from './device.schema.js'
-import { DeviceErasure } from './device-erasure.js'
+import { DeviceErasures } from './device-erasures.js'
 import { type AddedDevice, type ChangedDevice, DeviceRegistry } from './device-registry.js'
 
 /** Who makes a change, and from where. */
@@ -19,7 +19,7 @@ export interface Actor {
 export class DeviceManagement {
   constructor(
     private readonly registry: DeviceRegistry,
-    private readonly erasure: DeviceErasure,
+    private readonly erasures: DeviceErasures,
     private readonly audit: AuditLog,
   ) {}
 
@@ -67,21 +67,17 @@ export class DeviceManagement {
 
   /**
    * Removes the device from the registry.
-   * @param isErasing also removes what it sent. It is disabled first and leaves the registry last, so that when this ends half-way,
-   * in a crash too, the device is there still, takes nothing in, and deleting it again finishes the work.
+   * @param isErasing also removes what it sent, also of a device that left the registry before. What is left half-way, in a crash too,
+   * is finished later by itself.
    * @throws AppError `not_found`
    */
   async delete(deviceId: DeviceId, isErasing: boolean, actor: Actor): Promise<void> {
-    if (isErasing) {
-      if ((await this.registry.change(deviceId, { status: 'disabled' })) === undefined) throw new AppError('not_found')
-      await this.audit.record({ ...actor, action: 'device.erase', target: deviceId })
-      await this.erasure.erase(deviceId)
-    }
+    if (isErasing) return this.erasures.erase(deviceId, actor)
     const wasThere = await this.registry.remove(deviceId, (write) =>
       this.audit.change(
         ({ devices }) => write(devices),
         (isRemoved) =>
-          isRemoved ? { ...actor, action: 'device.delete', target: deviceId, detail: { erase: isErasing } } : undefined,
+          isRemoved ? { ...actor, action: 'device.delete', target: deviceId, detail: { erase: false } } : undefined,
       ),
     )
     if (!wasThere) throw new AppError('not_found')

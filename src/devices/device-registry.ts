@@ -46,6 +46,11 @@ export class DeviceRegistry {
     private readonly config: AppConfig,
   ) {}
 
+  /** The device as it is stored; undefined: there is none. */
+  find(deviceId: DeviceId): Promise<DeviceRecord | undefined> {
+    return this.records.find(deviceId)
+  }
+
   /** Whether devices of this id always have a secret. @throws AppError `invalid_imei` */
   mustHaveSecret(deviceId: string): boolean {
     return this.kindOf(deviceId) === 'named'

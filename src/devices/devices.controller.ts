@@ -136,7 +136,7 @@ export class DevicesController {
     operationId: 'deleteDevice',
     summary: 'Remove a device',
     description:
-      'Its links end and its tokens are void. With `erase=true` its positions and refused records are removed too; when that ends half-way the device stays, disabled, and deleting it again finishes the work. Without, they stay until retention removes them, out of reach unless the device is added again.',
+      'Its links end and its tokens are void. With `erase=true` all that it sent and was told is removed too: positions, alarms, videos with their pictures, uploads under way, commands and refused records, also of a device that was removed before; what a crash leaves half-way is finished by itself. Without, they stay until retention removes what it removes: alarms and videos are listed as before, positions and the list of commands are out of reach unless the device is added again. Commands that have not ended are cancelled.',
   })
   @Answers(204, 'It is gone')
   @Refuses('invalid_request', 'unknown_parameter', 'not_found', 'disk_full')

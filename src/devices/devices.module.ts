@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common'
 import { DeviceErasure } from './device-erasure.js'
+import { DeviceErasures } from './device-erasures.js'
 import { DeviceImport } from './device-import.js'
 import { DeviceManagement } from './device-management.js'
 import { DeviceRegistry } from './device-registry.js'
@@ -18,8 +19,10 @@ import { VideoErasure } from './video-erasure.js'
     DeviceManagement,
     DeviceImport,
     DeviceErasure,
+    DeviceErasures,
     VideoErasure,
     PresenceFlush,
   ],
+  exports: [DeviceErasure],
 })
 export class DevicesModule {}

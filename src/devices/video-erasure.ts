@@ -16,6 +16,12 @@ export class VideoErasure {
     private readonly blobs: BlobStore,
   ) {}
 
+  /** Some of what there is: rows of videos and uploads. */
+  async listSome(deviceId: DeviceId): Promise<unknown[]> {
+    const videos = await this.videos.listOfDevice(deviceId, 1)
+    return videos.length > 0 ? videos : this.uploads.listOfDevice(deviceId)
+  }
+
   /** Repeating it is safe, also after it broke off anywhere: a row goes after its objects. */
   async eraseDevice(deviceId: DeviceId): Promise<void> {
     for (const { id, blobUploadId } of await this.uploads.listOfDevice(deviceId)) {

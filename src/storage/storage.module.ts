@@ -12,6 +12,7 @@ import { AlarmRecords } from './sql/alarm-records.js'
 import { AuditRecords } from './sql/audit-records.js'
 import { CommandRecords } from './sql/command-records.js'
 import { DeviceRecords } from './sql/device-records.js'
+import { ErasureRecords } from './sql/erasure-records.js'
 import { IdempotencyRecords } from './sql/idempotency-records.js'
 import { openSqliteRecords, type SqlRecords } from './sql/open-sqlite-records.js'
 import { SqlStore } from './sql/sql-store.js'
@@ -63,6 +64,7 @@ const SQL_RECORDS = Symbol('SqlRecords')
     { provide: AlarmRecords, inject: [SQL_RECORDS], useFactory: ({ alarms }: SqlRecords) => alarms },
     { provide: VideoRecords, inject: [SQL_RECORDS], useFactory: ({ videos }: SqlRecords) => videos },
     { provide: UploadRecords, inject: [SQL_RECORDS], useFactory: ({ uploads }: SqlRecords) => uploads },
+    { provide: ErasureRecords, inject: [SQL_RECORDS], useFactory: ({ erasures }: SqlRecords) => erasures },
     { provide: CommandRecords, inject: [SQL_RECORDS], useFactory: ({ commands }: SqlRecords) => commands },
   ],
   exports: [
@@ -75,6 +77,7 @@ const SQL_RECORDS = Symbol('SqlRecords')
     VideoRecords,
     UploadRecords,
     CommandRecords,
+    ErasureRecords,
     PositionStore,
     QuarantineStore,
     BlobStore,

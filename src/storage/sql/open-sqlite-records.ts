@@ -8,6 +8,7 @@ import { TypeormAlarmRecords } from './typeorm-alarm-records.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
 import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
+import { TypeormErasureRecords } from './typeorm-erasure-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
 import { TypeormSqlStore } from './typeorm-sql-store.js'
 import { TypeormUploadRecords } from './typeorm-upload-records.js'
@@ -50,6 +51,7 @@ function recordsOf(dataSource: DataSource) {
     audit: new TypeormAuditRecords(dataSource),
     alarms: new TypeormAlarmRecords(dataSource),
     videos: new TypeormVideoRecords(dataSource),
+    erasures: new TypeormErasureRecords(dataSource),
     commands: new TypeormCommandRecords(dataSource),
   }
 }
@@ -61,6 +63,7 @@ const joinedIn =
     audit: records.audit.within(transaction),
     commands: records.commands.within(transaction),
     devices: records.devices.within(transaction),
+    erasures: records.erasures.within(transaction),
     users: records.users.within(transaction),
     videos: records.videos.within(transaction),
   })

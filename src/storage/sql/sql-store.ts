@@ -2,6 +2,7 @@ import type { AlarmRecords } from './alarm-records.js'
 import type { AuditRecords } from './audit-records.js'
 import type { CommandRecords } from './command-records.js'
 import type { DeviceRecords } from './device-records.js'
+import type { ErasureRecords } from './erasure-records.js'
 import type { UserRecords } from './user-records.js'
 import type { VideoRecords } from './video-records.js'
 
@@ -11,6 +12,7 @@ export interface JoinedRecords {
   readonly audit: AuditRecords
   readonly commands: CommandRecords
   readonly devices: DeviceRecords
+  readonly erasures: ErasureRecords
   readonly users: UserRecords
   readonly videos: VideoRecords
 }

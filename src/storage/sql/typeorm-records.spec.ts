@@ -9,12 +9,14 @@ import { commandRecordsContract } from './command-records.contract.js'
 import { deviceRecordsContract } from './device-records.contract.js'
 import type { DeviceRecord } from './device-records.js'
 import { ENTITIES } from './entities/entities.js'
+import { erasureRecordsContract } from './erasure-records.contract.js'
 import { idempotencyRecordsContract } from './idempotency-records.contract.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import { TypeormAlarmRecords } from './typeorm-alarm-records.js'
 import { TypeormAuditRecords } from './typeorm-audit-records.js'
 import { TypeormCommandRecords } from './typeorm-command-records.js'
 import { TypeormDeviceRecords } from './typeorm-device-records.js'
+import { TypeormErasureRecords } from './typeorm-erasure-records.js'
 import { TypeormIdempotencyRecords } from './typeorm-idempotency-records.js'
 import { TypeormUploadRecords } from './typeorm-upload-records.js'
 import { TypeormUserRecords } from './typeorm-user-records.js'
@@ -47,6 +49,7 @@ const onSqlite =
 deviceRecordsContract('SQLite', onSqlite(TypeormDeviceRecords))
 userRecordsContract('SQLite', onSqlite(TypeormUserRecords))
 auditRecordsContract('SQLite', onSqlite(TypeormAuditRecords))
+erasureRecordsContract('SQLite', onSqlite(TypeormErasureRecords))
 idempotencyRecordsContract('SQLite', onSqlite(TypeormIdempotencyRecords))
 commandRecordsContract('SQLite', onSqlite(TypeormCommandRecords))
 uploadRecordsContract('SQLite', onSqlite(TypeormUploadRecords))

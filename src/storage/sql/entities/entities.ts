@@ -6,6 +6,7 @@ import { AuditEntity } from './audit-entity.js'
 import { CommandEntity } from './command-entity.js'
 import { DeviceAddressEntity } from './device-address-entity.js'
 import { DeviceEntity } from './device-entity.js'
+import { ErasureEntity } from './erasure-entity.js'
 import { IdempotencyEntity } from './idempotency-entity.js'
 import { RefreshTokenEntity } from './refresh-token-entity.js'
 import { UploadEntity } from './upload-entity.js'
@@ -31,4 +32,5 @@ export const ENTITIES = [
   VideoEntity,
   UploadEntity,
   CommandEntity,
+  ErasureEntity,
 ]
