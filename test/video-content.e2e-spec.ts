@@ -184,16 +184,31 @@ describe('GET /videos/{id}/content', () => {
     expect(await codeOf('surprise=1')).toBe('unknown_parameter')
   })
 
-  it('says of a file that was lost that something is wrong, and not that there is none', async () => {
+  it('says of a file that was lost that it is missing, and not that there is none, and shows it in the video', async () => {
     const lost = await stored.add()
     await stored.blobs.remove(fileKeyOf(lost))
-    const answer = await running.api.get(`${VIDEOS}/${lost.id}/content`, running.admin)
-    expect([answer.status, answer.body.code]).toEqual([500, 'internal'])
-    expect(shown(answer, 'content-type', 'etag', 'content-disposition')).toEqual([
-      'application/problem+json; charset=utf-8',
-      null,
-      null,
-    ])
+    for (const method of ['GET', 'GET', 'HEAD']) {
+      const answer = await running.api.request(method, `${VIDEOS}/${lost.id}/content`, { token: running.admin })
+      expect([method, answer.status]).toEqual([method, 404])
+      if (method === 'GET') expect(answer.body.code).toBe('object_missing')
+      expect(shown(answer, 'content-type', 'etag', 'content-disposition')).toEqual([
+        'application/problem+json; charset=utf-8',
+        null,
+        null,
+      ])
+    }
+    const { body } = await running.api.get(`${VIDEOS}/${lost.id}`, running.admin)
+    expect([body.status, body.failureReason, body.sha256]).toEqual(['failed', 'object_missing', lost.sha256])
+  })
+
+  it('shows a file that was away again as soon as it is back, and works on it anew', async () => {
+    const back = await stored.add({ content: CONTENT })
+    await stored.blobs.remove(fileKeyOf(back))
+    await running.api.get(`${VIDEOS}/${back.id}/content`, running.admin)
+    await stored.blobs.put(fileKeyOf(back), CONTENT)
+    const answer = await fetchFile(`${VIDEOS}/${back.id}/content`)
+    expect([answer.status, answer.bytes.equals(CONTENT)]).toEqual([200, true])
+    expect(await stored.records.find(back.id)).toMatchObject({ status: 'processing', failureReason: null })
   })
 })
 

@@ -4,6 +4,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { connect } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileKeyOf } from '../src/model/video-keys.js'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { VideoRecords } from '../src/storage/sql/video-records.js'
 import { UploadSweeper } from '../src/videos/upload-sweeper.js'
@@ -132,6 +133,33 @@ describe('PUT /videos/{fileName}', () => {
     const second = await put('twice.mp4', bytes)
     expect([first.status, second.status, second.body]).toEqual([201, 200, first.body])
     expect(second.headers.get('location')).toBeNull()
+  })
+
+  it.each(['lost', 'cut short'])('puts the same bytes in the place of a file that was %s', async (how) => {
+    const bytes = videoBytes(50_000)
+    const name = `${how.replace(' ', '-')}.mp4`
+    const first = await put(name, bytes)
+    const key = fileKeyOf({ deviceId: imei, fileName: name })
+    if (how === 'lost') await get(BlobStore).remove(key)
+    else await get(BlobStore).put(key, bytes.subarray(0, 20_000))
+    const contentOf = async () => {
+      const headers = { authorization: `Bearer ${running.admin}` }
+      const response = await fetch(`${running.url}${VIDEOS}/${first.body.id}/content`, { headers })
+      return [response.status, sha256Of(Buffer.from(await response.arrayBuffer()))]
+    }
+    if (how === 'lost') expect((await contentOf())[0]).toBe(404)
+
+    const other = await put(name, videoBytes(49_999))
+    expect([other.status, other.body.code]).toEqual([409, 'file_exists'])
+    const again = await put(name, bytes)
+    expect([again.status, again.body.id, again.body.status, again.body.failureReason]).toEqual([
+      200,
+      first.body.id,
+      'processing',
+      null,
+    ])
+    expect(await contentOf()).toEqual([200, sha256Of(bytes)])
+    expect(uploadFiles()).toEqual([])
   })
 
   it('makes one video of the same file sent several times at once', async () => {

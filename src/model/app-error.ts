@@ -27,6 +27,7 @@ export const ERROR_CATALOGUE = {
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   not_acceptable: { status: 406, title: 'No representation that the client accepts' },
+  object_missing: { status: 404, title: 'The file of the video is lost' },
   command_not_found: { status: 404, title: 'This device has no such command' },
   range_not_satisfiable: { status: 416, title: 'The range lies outside the file' },
   device_exists: { status: 409, title: 'A device with this id exists' },

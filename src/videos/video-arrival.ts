@@ -89,8 +89,7 @@ export class VideoArrival {
       if (holder.video !== undefined) return { video: await this.compare(whole, holder.video), isNew: false }
       if (holder.reservation !== undefined) await this.mend(holder.reservation)
       else if (tries < TRIES) await sleep(TRY_AFTER_MS)
-      else
-        throw new AppError('overloaded', 'A file of this name is just being removed', { retryAfterMs: RETRY_AFTER_MS })
+      else throw removedJustNow()
     }
   }
 
@@ -126,9 +125,26 @@ export class VideoArrival {
   }
 
   private async compare(whole: WholeUpload, video: Video): Promise<Video> {
+    const isSame = video.bytes === whole.bytes && video.sha256 === whole.sha256
+    if (isSame && (await this.blobs.stat(fileKeyOf(video)))?.bytes !== video.bytes) return this.heal(whole, video)
     await this.blobs.abort(whole.blobUploadId)
-    if (video.bytes === whole.bytes && video.sha256 === whole.sha256) return video
+    if (isSame) return video
     throw new AppError('file_exists', `The device has other bytes under the name ${whole.fileName}`)
+  }
+
+  /** The store lost the file, or part of it, and the unit has brought it again: it is put in its place, and worked on anew. */
+  private async heal(whole: WholeUpload, { id }: Video): Promise<Video> {
+    const key = fileKeyOf(whole)
+    await this.blobs.complete(whole.blobUploadId, key)
+    const video = await this.records.setOutcome(id, { status: 'processing', failureReason: null })
+    if (video === undefined) {
+      // Removed meanwhile, maybe after its object: nobody but us knows of this one.
+      await this.blobs.remove(key)
+      throw removedJustNow()
+    }
+    this.logger.log({ event: 'video_healed', deviceId: video.deviceId, videoId: id })
+    this.events.tell(video, 'shown')
+    return video
   }
 
   /** Only while holding the name. */
@@ -153,4 +169,8 @@ export class VideoArrival {
     await this.blobs.remove(key)
     return false
   }
+}
+
+function removedJustNow(): AppError {
+  return new AppError('overloaded', 'A file of this name is just being removed', { retryAfterMs: RETRY_AFTER_MS })
 }

@@ -6,11 +6,14 @@ import { AppError } from '../model/app-error.js'
 import type { Video } from '../model/video.js'
 import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../model/video-keys.js'
 import { BlobStore, type ByteRange } from '../storage/blobs/blob-store.js'
-import { VideoRecords } from '../storage/sql/video-records.js'
+import { type MediaOutcome, VideoRecords } from '../storage/sql/video-records.js'
 import type { ServedFile } from './file-answer.js'
+import { VideoEvents } from './video-events.js'
 
 /** Pictures are read into memory; one that we made is far smaller. */
 const MAX_PICTURE_BYTES = 16_777_216
+/** Why a video is failed whose file the store has lost. */
+const MISSING = 'object_missing'
 
 /** The bytes of videos and of the pictures made from them. */
 @Injectable()
@@ -20,14 +23,17 @@ export class VideoContent {
   constructor(
     private readonly records: VideoRecords,
     private readonly blobs: BlobStore,
+    private readonly events: VideoEvents,
   ) {}
 
   /**
    * @param isDownload to be saved and not shown
-   * @throws AppError `not_found`
+   * @throws AppError `not_found`; `object_missing` also where only headers are asked for, once it is known
    */
   async file(id: string, isDownload: boolean): Promise<ServedFile> {
     const video = await this.get(id)
+    const wasMissing = video.failureReason === MISSING
+    if (wasMissing && (await this.blobs.stat(fileKeyOf(video))) === undefined) throw await this.missing(video)
     return {
       contentType: video.contentType,
       bytes: video.bytes,
@@ -62,7 +68,8 @@ export class VideoContent {
 
   private async open(video: Video, range: ByteRange | undefined): Promise<Readable> {
     const stream = await this.blobs.read(fileKeyOf(video), range)
-    if (stream === undefined) throw await this.missing(video.id)
+    if (stream === undefined) throw await this.missing(video)
+    if (video.failureReason === MISSING) await this.foundAgain(video)
     stream.once('error', (error: Error) => {
       this.logger.error({ event: 'video_stream_broken', videoId: video.id, reason: error.message })
     })
@@ -85,9 +92,29 @@ export class VideoContent {
     }
   }
 
-  /** Removed while we looked, or lost, which must never be taken for that. */
-  private async missing(id: string): Promise<AppError> {
-    const isThere = (await this.records.find(id)) !== undefined
-    return isThere ? new AppError('internal', `The file of video ${id} is missing`) : new AppError('not_found')
+  /** Removed while we looked, or lost, which must never be taken for that: the video says it from now on. */
+  private async missing({ id }: Video): Promise<AppError> {
+    const video = await this.records.find(id)
+    if (video === undefined) return new AppError('not_found')
+    if (video.failureReason !== MISSING) {
+      this.logger.error({
+        event: 'video_object_missing',
+        videoId: id,
+        deviceId: video.deviceId,
+        fileName: video.fileName,
+      })
+      await this.settle(id, { status: 'failed', failureReason: MISSING })
+    }
+    return new AppError('object_missing', `The file of video ${id} is not in the store`)
+  }
+
+  /** A disk was away, or somebody put the file back: its pictures are looked for anew. */
+  private foundAgain({ id }: Video): Promise<void> {
+    return this.settle(id, { status: 'processing', failureReason: null })
+  }
+
+  private async settle(id: string, outcome: MediaOutcome): Promise<void> {
+    const video = await this.records.setOutcome(id, outcome)
+    if (video !== undefined) this.events.tell(video, video.status === 'processing' ? 'shown' : 'changed')
   }
 }

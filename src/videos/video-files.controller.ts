@@ -2,6 +2,7 @@ import { applyDecorators, Controller, Get, Param, Query, Req, Res, type Streamab
 import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ForUsersOrLink } from '../identity/access.js'
+import type { ErrorCode } from '../model/app-error.js'
 import { MEDIA_TYPES } from '../model/video.js'
 import { Refuses } from '../web/answers.js'
 import { AnswersIn } from '../web/answers-in.js'
@@ -15,7 +16,7 @@ const FILE_HEADERS = ['ETag', 'Accept-Ranges', 'Content-Disposition'] as const
 const LINK = 'A signed link (`POST /videos/{id}/link`) opens it without a header.'
 
 /** Documents a route that answers with a file, whole or in parts. */
-function ServesFile(types: readonly string[]) {
+function ServesFile(types: readonly string[], ...refusals: ErrorCode[]) {
   const content = Object.fromEntries(types.map((type) => [type, BINARY]))
   return applyDecorators(
     ApiHeader({ name: 'Range', required: false, description: 'One: `bytes=0-1023`, `bytes=1024-` or `bytes=-1024`' }),
@@ -24,7 +25,7 @@ function ServesFile(types: readonly string[]) {
     AnswersIn(200, 'The whole file', content, FILE_HEADERS),
     AnswersIn(206, 'The range', content, [...FILE_HEADERS, 'Content-Range']),
     AnswersIn(304, 'The client has it', {}, ['ETag']),
-    Refuses('invalid_request', 'not_found', 'range_not_satisfiable'),
+    Refuses('invalid_request', 'not_found', 'range_not_satisfiable', ...refusals),
   )
 }
 
@@ -40,7 +41,7 @@ export class VideoFilesController {
     summary: 'The file of a video',
     description: `Streamed, byte for byte as the unit sent it, with \`HEAD\`, \`ETag\`, \`If-None-Match\` and one \`Range\` at a time (several at once: the whole). ${LINK}`,
   })
-  @ServesFile(MEDIA_TYPES)
+  @ServesFile(MEDIA_TYPES, 'object_missing')
   async file(
     @Param('id', { schema: videoIdParam }) id: string,
     @Query({ schema: contentQueryIn }) { download }: ContentQueryIn,
