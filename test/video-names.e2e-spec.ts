@@ -117,6 +117,10 @@ const REFUSED: Record<string, string | Buffer> = {
   '255 bytes': 'c'.repeat(255),
   '4,000 bytes': '事'.repeat(1333),
   nothing: '',
+  'a blank': ' ',
+  'a blank of no width': 'clip\u200B.mp4',
+  'a mark of byte order': '\uFEFFclip.mp4',
+  'an end of a line': 'clip\u2028.mp4',
 }
 
 describe('a hostile name', () => {

@@ -11,6 +11,9 @@ describe('a name of a file', () => {
     ' a ',
     'a'.repeat(200),
     'CON',
+    'می\u200Cخواهم.mp4', // a Persian word with a joiner
+    '\u{1F469}\u200D\u{1F692}.mp4', // joined emoji
+    '\u2764\uFE0F.mp4',
     'a:b?.mp4',
   ])('is taken as it is: %j', (name) => expect(parseFileName(name)).toBe(name))
 
@@ -18,6 +21,8 @@ describe('a name of a file', () => {
 
   it.each([
     '',
+    ' ',
+    '\u00A0\u3000 ',
     '.',
     '..',
     '\u2025', // two dot leader, .. in NFKC
@@ -36,6 +41,14 @@ describe('a name of a file', () => {
     'gpj.\u202e4pm',
     '\u2066a\u2069',
     '\u200fa',
+    'a\u2028b',
+    'a\u2029b',
+    'a\u00adb',
+    'a\u200bb',
+    'a\u2060b',
+    'a\u2064b',
+    '\ufeffa',
+    'a\ufff9b',
     '\ud800',
     'é'.repeat(101),
     'a'.repeat(201),

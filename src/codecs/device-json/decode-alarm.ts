@@ -29,7 +29,7 @@ export interface AlarmContext {
 const UNKNOWN_TYPE = 'unknown_alarm_type'
 const INVALID_NAME = 'invalid_file_name'
 const NAME_RULE =
-  'must be a name of 1 to 200 bytes, without / and \\, control and bidirectional characters, not . or ..'
+  'must be a name of 1 to 200 bytes, without / and \\, control, invisible and bidirectional characters, not blank, . or ..'
 
 const UNSTORABLE = /[\0\p{Cs}]/u
 

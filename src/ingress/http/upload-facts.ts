@@ -8,7 +8,7 @@ export function fileNameOf(name: string | null | undefined): string {
   if (fileName !== undefined) return fileName
   throw new AppError(
     'invalid_file_name',
-    'A name has 1 to 200 bytes of UTF-8, without slashes, control and bidirectional characters, and is neither . nor ..',
+    'A name has 1 to 200 bytes of UTF-8, without slashes, control, invisible and bidirectional characters, and is neither blank nor . nor ..',
   )
 }
 
