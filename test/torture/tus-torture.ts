@@ -31,7 +31,9 @@ export interface TusTortureResult {
   readonly damaged: number
   /** Videos listed that no client knows of. */
   readonly surplus: number
-  /** Uploads that the blob store still holds. */
+  /** Creations whose answer was cut off: the client made another, and nobody comes for the first until it expires. */
+  readonly orphaned: number
+  /** Uploads that the blob store still holds beyond those. */
   readonly litter: number
   readonly bytes: number
   /** All that passed the network, heads of requests included. */
@@ -76,6 +78,7 @@ class TusRun {
   private bytes = 0
   private cuts = 0
   private kills = 0
+  private orphaned = 0
 
   constructor(
     private readonly options: TusTortureOptions,
@@ -133,7 +136,11 @@ class TusRun {
         retryDelays: Array.from({ length: 1000 }, () => 30),
         chunkSize: CHUNKS[Math.floor(this.random() * CHUNKS.length)],
         uploadDataDuringCreation: this.random() < 0.3,
-        onAfterResponse: (_, response) => {
+        onBeforeRequest: (request) => {
+          if (request.getMethod() === 'POST') this.orphaned += 1
+        },
+        onAfterResponse: (request, response) => {
+          if (request.getMethod() === 'POST') this.orphaned -= 1
           videoId = response.getHeader('Video-Id') ?? videoId
         },
         onError: reject,
@@ -151,13 +158,15 @@ class TusRun {
     for (const [id, sha256] of this.hashes) {
       if (told.get(id) !== sha256 || (await this.hashOf(id, admin)) !== sha256) damaged += 1
     }
+    const held = readdirSync(path.join(this.options.dataDirectory, 'blobs', 'uploads')).length
     return {
       cuts: this.cuts,
       kills: this.kills,
       videos: this.hashes.size,
       damaged,
       surplus: listed.filter(({ id }) => !this.hashes.has(id)).length,
-      litter: readdirSync(path.join(this.options.dataDirectory, 'blobs', 'uploads')).length,
+      orphaned: this.orphaned,
+      litter: Math.max(0, held - this.orphaned),
       bytes: this.bytes,
       sentBytes: this.proxy.bytes,
     }
