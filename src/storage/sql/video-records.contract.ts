@@ -1,4 +1,5 @@
 import type { AlarmReport } from '../../model/alarm.js'
+import { reportOf } from './alarm-records.contract.js'
 import type { AlarmRecords } from './alarm-records.js'
 import { CLOCKS_BEGIN_MS, MOST_ALARM_IDS, type NewVideo, type VideoQuery, type VideoRecords } from './video-records.js'
 
@@ -26,20 +27,8 @@ const newVideo = (id: string, changes: Partial<NewVideo> = {}): NewVideo => ({
   ...changes,
 })
 
-const alarm = (timeMs: number, changes: Partial<AlarmReport> = {}): AlarmReport => ({
-  deviceId: 'truck-1',
-  type: 'CRASH',
-  timeMs,
-  eventKey: '',
-  receivedAtMs: T,
-  timeSuspect: false,
-  latitude: null,
-  longitude: null,
-  speedKmh: null,
-  attributes: null,
-  fileNames: [],
-  ...changes,
-})
+const alarm = (timeMs: number, changes: Partial<AlarmReport> = {}): AlarmReport =>
+  reportOf({ deviceId: 'truck-1', timeMs, receivedAtMs: T, ...changes })
 
 /** What every store of videos does. `open` gives an empty one. */
 export function videoRecordsContract(database: string, open: () => Promise<OpenedVideoRecords>): void {
