@@ -14,6 +14,8 @@ import { SocketServer } from './web/socket-server.js'
 /** Time for acknowledgements and `closing` to leave before the connections are cut. */
 const FLUSH_MS = 100
 const REQUESTS_WITHIN_MS = 3000
+/** Time for units that were sending to read that they are to come again: what is cut at once is read by nobody. */
+const ANSWERS_READ_MS = 500
 
 /** Every way in for new units and new reports. */
 @Injectable()
@@ -61,7 +63,7 @@ export class Connections {
   /** Resolves when what came of uploads is kept, or dropped. */
   async cut(): Promise<void> {
     this.sockets.disconnectAll()
-    await this.uploads.stop()
+    if ((await this.uploads.stop()) > 0) await sleep(ANSWERS_READ_MS)
   }
 }
 

@@ -650,25 +650,40 @@ describe('what a crash left', () => {
 })
 
 describe('a server that stops', () => {
-  it('cuts uploads within its grace and keeps nothing of them', async () => {
-    const directory = temporaryDirectory()
-    mkdirSync(directory, { recursive: true })
-    const stopping = await startApp({ DATA_DIR: directory, DEVICE_ENROLMENT: 'open', MEDIA_WORKERS: '0' })
-    const own = await stopping.api.loginDevice(imei)
-    const request = httpRequest(`${stopping.url}${VIDEOS}/stop.mp4`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${own}` },
-    })
-    const failed = once(request, 'error')
-    request.write(videoBytes(100_000))
-    const uploads = path.join(directory, 'blobs', 'uploads')
-    await until(() => readdirSync(uploads).length === 1)
-    const startedMs = performance.now()
-    await stopping.close()
-    expect(performance.now() - startedMs).toBeLessThan(8000)
-    await failed
-    expect(readdirSync(uploads)).toEqual([])
-  })
+  it.each(['put', 'multipart'])(
+    'refuses uploads (%s) within its grace, tells when to come again and keeps nothing of them',
+    async (way) => {
+      const directory = temporaryDirectory()
+      mkdirSync(directory, { recursive: true })
+      const stopping = await startApp({ DATA_DIR: directory, DEVICE_ENROLMENT: 'open', MEDIA_WORKERS: '0' })
+      const own = await stopping.api.loginDevice(imei)
+      const isForm = way === 'multipart'
+      const request = httpRequest(`${stopping.url}${VIDEOS}${isForm ? '' : '/stop.mp4'}`, {
+        method: isForm ? 'POST' : 'PUT',
+        headers: {
+          authorization: `Bearer ${own}`,
+          ...(isForm ? { 'content-type': 'multipart/form-data; boundary=x' } : {}),
+        },
+      })
+      request.on('error', () => undefined)
+      const answered = once(request, 'response') as Promise<[IncomingMessage]>
+      if (isForm) request.write('--x\r\ncontent-disposition: form-data; name="file"; filename="stop.mp4"\r\n\r\n')
+      request.write(videoBytes(100_000))
+      const uploads = path.join(directory, 'blobs', 'uploads')
+      await until(() => readdirSync(uploads).length === 1)
+      const startedMs = performance.now()
+      await stopping.close()
+      expect(performance.now() - startedMs).toBeLessThan(8000)
+      const [{ statusCode, headers }] = await answered
+      expect([statusCode, headers.connection, headers['retry-after'], headers['content-type']]).toEqual([
+        503,
+        'close',
+        '5',
+        'application/problem+json; charset=utf-8',
+      ])
+      expect(readdirSync(uploads)).toEqual([])
+    },
+  )
 })
 
 async function until(isTrue: () => boolean): Promise<void> {

@@ -21,6 +21,10 @@ const ENDS_OF_WAYS: Readonly<Record<UploadWay, readonly string[]>> = {
 }
 
 const RETRY_AFTER_MS = 5000
+/** An upload that was refused and has not ended by then is cut. */
+const CUT_AFTER_MS = 1000
+
+const stopping = () => new AppError('overloaded', 'The server is stopping', { retryAfterMs: RETRY_AFTER_MS })
 
 /** One request that brings bytes. */
 export class UploadUnderWay {
@@ -68,7 +72,7 @@ export class UploadUnderWay {
   }
 }
 
-/** The requests that bring bytes now: counted, limited for each device, refused when it is shut out, and cut when the server stops. */
+/** The requests that bring bytes now: counted, limited for each device, refused when it is shut out, and when the server stops. */
 @Injectable()
 export class UploadsUnderWay {
   private readonly all = new Map<UploadUnderWay, Promise<unknown>>()
@@ -124,11 +128,21 @@ export class UploadsUnderWay {
     return [...this.all.keys()].some((upload) => upload.blobUploadId === blobUploadId)
   }
 
-  /** Takes nothing more, cuts what is under way, and resolves when all of it has ended. Resumable uploads keep what they have. */
-  async stop(): Promise<void> {
+  /**
+   * Takes nothing more, refuses what is under way so that its units are told to come again, and resolves when all of it has ended;
+   * what does not end by being refused is cut. Resumable uploads keep what they have.
+   * @returns how many were under way
+   */
+  async stop(): Promise<number> {
     this.isStopping = true
-    for (const { body } of this.all.keys()) body.cut()
+    const stopped = this.all.size
+    for (const upload of this.all.keys()) upload.refuse(stopping())
+    const cutting = setTimeout(() => {
+      for (const { body } of this.all.keys()) body.cut()
+    }, CUT_AFTER_MS)
     await Promise.allSettled(this.all.values())
+    clearTimeout(cutting)
+    return stopped
   }
 
   private async begin<T>(upload: UploadUnderWay, work: (upload: UploadUnderWay) => Promise<T>): Promise<T> {
@@ -148,7 +162,7 @@ export class UploadsUnderWay {
   }
 
   private admit(deviceId: DeviceId): void {
-    if (this.isStopping) throw new AppError('overloaded', 'The server is stopping', { retryAfterMs: RETRY_AFTER_MS })
+    if (this.isStopping) throw stopping()
     const own = [...this.all.keys()].filter((upload) => upload.deviceId === deviceId)
     if (own.length < this.perDevice) return
     throw new AppError('too_many_requests', `The device has ${own.length} uploads under way`, {
