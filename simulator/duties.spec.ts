@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOf } from '../test/simulator/fake-duties.js'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { fleetOptions } from '../test/simulator/fleet-options.js'
 import { HurriedClock } from '../test/simulator/hurried-clock.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import { findPackagedFfmpeg } from './clips/clip-maker.js'
@@ -44,30 +45,7 @@ function begin(
   more: Partial<FleetOptions> = {},
   parts: FleetParts = {},
 ): { fleet: Fleet; life: Promise<FleetSummary> } {
-  const options: FleetOptions = {
-    origin: server.origin,
-    trucks: 1,
-    imeiBase: '00990000',
-    speedup: 0,
-    rebase: false,
-    isLive: false,
-    batch: 100,
-    inFlight: 4,
-    ackTimeoutMs: 15_000,
-    dropAcks: 0,
-    disconnectEveryMs: 0,
-    duplicate: false,
-    shuffleWindow: 0,
-    clockSkewMs: 0,
-    alarmsPerHour: 0,
-    alarmBurst: 0,
-    clipShare: 0,
-    resetMs: 100,
-    ffmpeg,
-    seed: 'test',
-    usesSecrets: false,
-  }
-  const fleet = new Fleet({ ...options, ...more }, [munich], parts)
+  const fleet = new Fleet(fleetOptions({ origin: server.origin, ffmpeg, ...more }), [munich], parts)
   const begun = { fleet, life: fleet.run() }
   running.push(begun)
   return begun

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { FakeServer } from '../test/simulator/fake-server.js'
+import { fleetOptions } from '../test/simulator/fleet-options.js'
 import { acceptAll, ScriptedTransport } from '../test/simulator/scripted-transport.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../test/support/temporary-directory.js'
 import type { Drive } from './drives/drive.js'
@@ -29,31 +30,7 @@ beforeEach(async () => {
 
 afterEach(() => server.stop())
 
-function optionsOf(more: Partial<FleetOptions> = {}): FleetOptions {
-  const options: FleetOptions = {
-    origin: server.origin,
-    trucks: 1,
-    imeiBase: '00990000',
-    speedup: 0,
-    rebase: false,
-    isLive: false,
-    batch: 50,
-    inFlight: 4,
-    ackTimeoutMs: 15_000,
-    dropAcks: 0,
-    disconnectEveryMs: 0,
-    duplicate: false,
-    shuffleWindow: 0,
-    clockSkewMs: 0,
-    alarmsPerHour: 0,
-    alarmBurst: 0,
-    clipShare: 0,
-    resetMs: 100,
-    seed: 'test',
-    usesSecrets: false,
-  }
-  return { ...options, ...more }
-}
+const optionsOf = (more: Partial<FleetOptions> = {}) => fleetOptions({ origin: server.origin, batch: 50, ...more })
 
 function fleetOf(more: Partial<FleetOptions> = {}, drives: readonly Drive[] = [munich]): Fleet {
   return new Fleet(optionsOf(more), drives)

@@ -14,7 +14,7 @@ import { testImei } from '../support/api.js'
 import { type RunningApp, startApp } from '../support/app.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../support/temporary-directory.js'
 import { sha256Of, videoBytes } from '../support/video-bytes.js'
-import { CuttingProxy } from './cutting-proxy.js'
+import { UploadBreakingProxy } from './upload-breaking-proxy.js'
 
 const GPX = path.join('test', 'data', 'munich-2014-1hz.gpx')
 const RECORDED_AT = '2026-05-22T10:00:00.000Z'
@@ -28,7 +28,7 @@ interface Video {
 }
 
 let running: RunningApp
-let network: CuttingProxy
+let network: UploadBreakingProxy
 let deviceId: string
 let imeis = 1
 
@@ -36,7 +36,7 @@ beforeAll(async () => {
   running = await startApp({ DEVICE_ENROLMENT: 'open', RETENTION_DAYS: '0', DEVICE_EVENTS_PER_SECOND: '0' })
 })
 beforeEach(async () => {
-  network = await CuttingProxy.start(running.url)
+  network = await UploadBreakingProxy.start(running.url)
   deviceId = testImei(imeis++)
 })
 afterEach(() => network.stop())

@@ -12,7 +12,7 @@ const UPLOAD = /(POST|PATCH|HEAD) \/api\/v1\/videos\/uploads[^\r]*\r\n((?:[^\r]+
 const STALLS_MS = 200
 
 /** A network between units and a server, which breaks once when it is told to. */
-export class CuttingProxy {
+export class UploadBreakingProxy {
   /** The requests of resumable uploads, in order. */
   readonly seen: SeenRequest[] = []
   private readonly sockets = new Set<Socket>()
@@ -26,8 +26,8 @@ export class CuttingProxy {
     server.on('connection', (client) => this.join(client))
   }
 
-  static async start(target: string): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(createServer(), new URL(target))
+  static async start(target: string): Promise<UploadBreakingProxy> {
+    const proxy = new UploadBreakingProxy(createServer(), new URL(target))
     await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve))
     return proxy
   }
