@@ -15,7 +15,8 @@ out here, put the \`accessToken\` into *Authorize*.
 several values takes them repeated or separated by commas; query parameters that are not named here are refused. **Times** go out as
 ISO 8601 UTC with milliseconds and come in with any offset, or as epoch milliseconds.
 
-Socket events (units on the default namespace, users on \`/live\`) are described in \`docs/device-guide.md\`.`
+Socket events are described with an example of each in \`docs/device-guide.md\` (units, on the default namespace) and in
+\`docs/live-feed.md\` (users, on \`/live\`).`
 
 /** Groups of routes in the order in which a reader needs them. */
 const TAGS = {
