@@ -61,7 +61,8 @@ suite('docs/nginx.conf.example (needs NGINX_BIN: path of nginx)', () => {
     options: { from?: string; token?: string; body?: unknown; headers?: Record<string, string> } = {},
   ): Promise<Answer> =>
     new Promise((resolve, reject) => {
-      const body = options.body === undefined ? undefined : JSON.stringify(options.body)
+      const given = options.body
+      const body = given === undefined || Buffer.isBuffer(given) ? given : JSON.stringify(given)
       const request = requestHttps(
         {
           host: '127.0.0.1',
@@ -164,6 +165,16 @@ suite('docs/nginx.conf.example (needs NGINX_BIN: path of nginx)', () => {
     const body = { username: 'admin', password: 'x'.repeat(1_200_000) }
     const { status, text } = await call('POST', '/api/v1/auth/login', { body })
     expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([413, 'body_too_large'])
+  })
+
+  it('lets lists of devices through that are larger than other bodies', async () => {
+    const admin = await server.api.login('admin', ADMIN_PASSWORD)
+    const body = Buffer.from(`deviceId,name\n${`${testImei(2)},${'n'.repeat(1000)}\n`.repeat(3000)}`)
+    const headers = { 'content-type': 'text/csv', authorization: `Bearer ${admin}` }
+    const { status, text } = await call('POST', '/api/v1/devices/import', { headers, body })
+    expect([body.length > 3_000_000, status]).toEqual([true, 200])
+    // They are ours to refuse, each line by itself.
+    expect((JSON.parse(text) as { rejected: unknown[] }).rejected).toHaveLength(3000)
   })
 
   it('leaves it to us what a video may be, whatever its size', async () => {
