@@ -44,6 +44,7 @@ THERE = {
     "deleteVideo": lambda: new_video(),
     "getUpload": lambda: new_upload({"Upload-Length": str(len(STILL))}),
     "endUpload": lambda: new_upload({"Upload-Length": str(len(STILL))}),
+    "overrideUploadMethod": lambda: new_upload({"Upload-Length": str(len(STILL))}),
 }
 UNKNOWN_HEADER = "x-schemathesis-unknown-property"
 TUS_MAX_BYTES = 4 * 1024**3
@@ -168,6 +169,13 @@ def mended_headers(headers, operation):
     # It is that of the body, and of no other.
     if "Content-Digest" in headers:
         headers["Content-Digest"] = f"sha-256=:{base64.b64encode(hashlib.sha256(STILL).digest()).decode()}:"
+    if operation == "postVideo":
+        # Of the whole form, which is made later.
+        headers.pop("Content-Digest", None)
+    if operation == "overrideUploadMethod":
+        # For a new upload, whose length is known.
+        headers["Upload-Offset"] = "0"
+        headers.pop("Upload-Length", None)
     if operation == "createUpload":
         # Either is there, and the metadata name the file.
         headers["Upload-Metadata"] = metadata("created.jpg")
@@ -186,10 +194,6 @@ def mended_body(body, operation):
         if isinstance(value, Binary) and not isinstance(value.data, InPlaceOf):
             value.data = InPlaceOf(value.data)
     if not isinstance(body, dict):
-        return body
-    if operation == "postVideo" and "file" in body:
-        # Whatever is said of the file comes before it.
-        body["file"] = body.pop("file")
         return body
     if operation == "beginDirectUpload":
         # Over that there would be a digest for each part.

@@ -31,7 +31,19 @@ describe('the place of an upload of a.mp4, when all are taken,', () => {
 
   it('is not one that bytes are coming for', () => {
     expect(place([upload('1', 'a.mp4', 10), upload('2', 'a.mp4', 20)], ['2'])).toBe('1')
-    expect(place([upload('1', 'b.mp4', 60 * MINUTE_MS), upload('2', 'b.mp4', 20 * MINUTE_MS)], ['1'])).toBe('2')
+    expect(place([upload('1', 'b.mp4', 60 * MINUTE_MS), upload('2', 'c.mp4', 20 * MINUTE_MS)], ['1'])).toBe('2')
+  })
+
+  it('is that of one that was begun again, if there is none of its name', () => {
+    const open = [
+      upload('1', 'b.mp4', 30),
+      upload('2', 'b.mp4', 20),
+      upload('3', 'c.mp4', 40),
+      upload('4', 'b.mp4', 10),
+    ]
+    expect(place(open)).toBe('1')
+    expect(place(open, ['1'])).toBe('2')
+    expect(place(open.slice(2))).toBe(15 * MINUTE_MS - 40)
   })
 
   it('is that of the longest silent one of another name, if nothing came for it for a quarter of an hour', () => {

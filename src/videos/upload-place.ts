@@ -21,9 +21,18 @@ export function placeAmong(
   nowMs: number,
 ): UploadPlace {
   const idle = open.filter(({ id }) => !isBusy(id)).sort((a, b) => a.updatedAtMs - b.updatedAtMs)
-  const displaced = idle.find((upload) => upload.fileName === fileName) ?? idle[0]
+  const forgotten =
+    idle.find((upload) => upload.fileName === fileName) ?? idle.find((upload) => isBegunAgain(upload, open))
+  const displaced = forgotten ?? idle[0]
   if (displaced === undefined) return { retryAfterMs: LOOK_AGAIN_MS }
   const leftInMs = displaced.updatedAtMs + LEFT_AFTER_MS - nowMs
-  if (displaced.fileName === fileName || leftInMs <= 0) return { displaced }
+  if (forgotten !== undefined || leftInMs <= 0) return { displaced }
   return { retryAfterMs: idle.length < open.length ? Math.min(leftInMs, LOOK_AGAIN_MS) : leftInMs }
+}
+
+/** Of several uploads of one name, one becomes the video in the end. */
+function isBegunAgain(upload: UploadRecord, open: readonly UploadRecord[]): boolean {
+  return open.some(
+    (other) => other !== upload && other.fileName === upload.fileName && other.createdAtMs >= upload.createdAtMs,
+  )
 }

@@ -194,7 +194,7 @@ export class TusUploadsController {
   })
   @Version()
   @number('Upload-Offset', 'For PATCH: where these bytes begin', { minimum: 0 })
-  @number('Upload-Length', 'For PATCH: if it was deferred', { minimum: 1 })
+  @number('Upload-Length', 'For PATCH: if it was deferred', { minimum: 0 })
   @ApiConsumes(TUS_BYTES)
   @ApiBody({ schema: { type: 'string', format: 'binary' }, required: false })
   @Answers(200, 'HEAD: nothing but headers', undefined, [
@@ -229,7 +229,7 @@ export class TusUploadsController {
   ): Promise<void> {
     const method = [request.headers['x-http-method-override']].flat()[0]?.trim().toUpperCase()
     if (method === undefined || !OVERRIDES.includes(method)) {
-      void reply.header('allow', OVERRIDES.join(', '))
+      void reply.header('allow', [...OVERRIDES, 'POST'].join(', '))
       throw new AppError(
         'method_not_allowed',
         `Use ${OVERRIDES.join(', ')} here, or name one in X-HTTP-Method-Override`,
