@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Argument, Command, InvalidArgumentError } from 'commander'
 import { tortureAlarmsByKills } from './alarm-torture.js'
 import { tortureCommands } from './command-torture.js'
 import { tortureByKills } from './kill-torture.js'
@@ -13,11 +13,15 @@ const count = (text: string) => {
   return Number(text)
 }
 
-const options = new Command('torture')
+const NAMES = ['positions', 'alarms', 'commands', 'tus', 'uploads'] as const
+type Name = (typeof NAMES)[number]
+
+const command = new Command('torture')
   .description(
     'Kills the server at random moments under load and looks for acknowledged records that are gone or doubled; then the same for alarms, for commands to units whose links are cut, and for uploads',
   )
-  .option('--kills <n>', 'how often', count, 100)
+  .addArgument(new Argument('[parts...]', 'only these').choices(NAMES))
+  .option('--kills <n>', 'how often under positions', count, 100)
   .option('--units <n>', 'units that send meanwhile', count, 40)
   .option('--alarm-kills <n>', 'how often under alarms', count, 20)
   .option('--command-disconnects <n>', 'how often the links of units that get commands are cut', count, 1000)
@@ -31,75 +35,96 @@ const options = new Command('torture')
   )
   .option('--seed <n>', 'makes the moments of a run repeat', count, Date.now() % 1_000_000)
   .parse()
-  .opts<{
-    kills: number
-    units: number
-    seed: number
-    alarmKills: number
-    commandDisconnects: number
-    commandKills: number
-    tusCuts: number
-    tusKills: number
-  }>()
+const options = command.opts<{
+  kills: number
+  units: number
+  seed: number
+  alarmKills: number
+  commandDisconnects: number
+  commandKills: number
+  tusCuts: number
+  tusKills: number
+}>()
 
-const dataDirectory = mkdtempSync(path.join(tmpdir(), 'milepost-torture-'))
-process.stdout.write(`seed ${options.seed}, data in ${dataDirectory}\n`)
-const result = await tortureByKills({
-  ...options,
-  dataDirectory,
-  onKill: (kill, acked) =>
-    process.stdout.write(`kill ${kill} of ${options.kills}, ${acked} records acknowledged so far\n`),
-})
-process.stdout.write(`${JSON.stringify(result)}\n`)
-const alarmDirectory = path.join(dataDirectory, 'alarms')
-mkdirSync(alarmDirectory)
-const alarms = await tortureAlarmsByKills({
-  dataDirectory: alarmDirectory,
-  kills: options.alarmKills,
-  units: options.units,
-  seed: options.seed,
-  onKill: (kill, acked) =>
-    process.stdout.write(`kill ${kill} of ${options.alarmKills}, ${acked} alarms acknowledged so far\n`),
-})
-process.stdout.write(`${JSON.stringify(alarms)}\n`)
-const commandDirectory = path.join(dataDirectory, 'commands')
-mkdirSync(commandDirectory)
-const commands = await tortureCommands({
-  dataDirectory: commandDirectory,
-  disconnects: options.commandDisconnects,
-  kills: options.commandKills,
-  units: options.units,
-  seed: options.seed,
-  onKill: (kill, sent) =>
-    process.stdout.write(`kill ${kill} of ${options.commandKills}, ${sent} commands sent so far\n`),
-})
-process.stdout.write(`${JSON.stringify(commands)}\n`)
-const tusDirectory = path.join(dataDirectory, 'tus')
-mkdirSync(tusDirectory)
-const tus = await tortureTus({
-  dataDirectory: tusDirectory,
-  cuts: options.tusCuts,
-  kills: options.tusKills,
-  bytes: 8_000_000,
-  seed: options.seed,
-  onBreak: (done, kind) =>
-    process.stdout.write(`${kind} ${done} of ${options.tusCuts + options.tusKills} under resumable uploads\n`),
-})
-process.stdout.write(`${JSON.stringify(tus)}\n`)
-const uploadDirectory = path.join(dataDirectory, 'uploads')
-mkdirSync(uploadDirectory)
-const uploads = await tortureUploads({
-  dataDirectory: uploadDirectory,
-  kills: options.tusKills,
-  units: 8,
-  seed: options.seed,
-})
-process.stdout.write(`${JSON.stringify(uploads)}\n`)
-const isVideoLost = tus.damaged + tus.surplus + tus.litter + uploads.lost + uploads.broken > 0
-const { lost, unfinished, notOnce, invented, inconsistent } = commands
-const isCommandWrong = lost + unfinished + notOnce + invented + inconsistent > 0
-const isAlarmWrong = alarms.lost + alarms.doubled + alarms.invented + alarms.altered > 0
-if (result.lost + result.doubled + result.invented > 0 || isAlarmWrong || isCommandWrong || isVideoLost) {
-  process.stdout.write('FAILED: the data directory is kept\n')
-  process.exitCode = 1
-} else rmSync(dataDirectory, { recursive: true, force: true })
+type Result = Readonly<Record<string, number>>
+
+/** One kind of torture in a data directory of its own; of its result the named figures must be 0. */
+interface Part {
+  readonly run: (dataDirectory: string) => Promise<Result>
+  readonly faults: readonly string[]
+}
+
+const { seed, units } = options
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const PARTS: Readonly<Record<Name, Part>> = {
+  positions: {
+    run: async (dataDirectory) => ({
+      ...(await tortureByKills({
+        ...options,
+        dataDirectory,
+        onKill: (kill, acked) => say(`kill ${kill} of ${options.kills}, ${acked} positions acknowledged so far`),
+      })),
+    }),
+    faults: ['lost', 'doubled', 'invented'],
+  },
+  alarms: {
+    run: async (dataDirectory) => ({
+      ...(await tortureAlarmsByKills({
+        dataDirectory,
+        kills: options.alarmKills,
+        units,
+        seed,
+        onKill: (kill, acked) => say(`kill ${kill} of ${options.alarmKills}, ${acked} alarms acknowledged so far`),
+      })),
+    }),
+    faults: ['lost', 'doubled', 'invented', 'altered'],
+  },
+  commands: {
+    run: async (dataDirectory) => ({
+      ...(await tortureCommands({
+        dataDirectory,
+        disconnects: options.commandDisconnects,
+        kills: options.commandKills,
+        units,
+        seed,
+        onKill: (kill, sent) => say(`kill ${kill} of ${options.commandKills}, ${sent} commands sent so far`),
+      })),
+    }),
+    faults: ['lost', 'unfinished', 'notOnce', 'invented', 'inconsistent'],
+  },
+  tus: {
+    run: async (dataDirectory) => ({
+      ...(await tortureTus({
+        dataDirectory,
+        cuts: options.tusCuts,
+        kills: options.tusKills,
+        bytes: 8_000_000,
+        seed,
+        onBreak: (done, kind) => say(`${kind} ${done} of ${options.tusCuts + options.tusKills}`),
+      })),
+    }),
+    faults: ['damaged', 'surplus', 'litter'],
+  },
+  uploads: {
+    run: async (dataDirectory) => ({
+      ...(await tortureUploads({ dataDirectory, kills: options.tusKills, units: 8, seed })),
+    }),
+    faults: ['lost', 'broken'],
+  },
+}
+
+const root = mkdtempSync(path.join(tmpdir(), 'milepost-torture-'))
+say(`seed ${seed}, data in ${root}`)
+for (const name of NAMES) {
+  if (command.args.length > 0 && !command.args.includes(name)) continue
+  const { run, faults } = PARTS[name]
+  const dataDirectory = path.join(root, name)
+  mkdirSync(dataDirectory)
+  const result = await run(dataDirectory)
+  const found = faults.filter((fault) => result[fault] !== 0)
+  say(`${name}: ${JSON.stringify(result)}${found.length > 0 ? `, FAILED: ${found.join(', ')}` : ''}`)
+  if (found.length > 0) process.exitCode = 1
+}
+if (process.exitCode === 1) say('The data directory is kept')
+else rmSync(root, { recursive: true, force: true })
