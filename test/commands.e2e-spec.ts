@@ -299,12 +299,15 @@ describe('Prefer: wait', () => {
 
   it('waits for the result of what was accepted', async () => {
     const { socket } = await unit(IMEI, () => ({ status: 'accepted' }))
-    socket.on(
-      'command',
-      ({ id }: Order) =>
-        void sleep(100).then(() => ask(socket, 'command:result', { id, status: 'failed', message: 'no' })),
-    )
+    const told = new Promise((resolve) => {
+      socket.on('command', ({ id }: Order) => {
+        const result = { id, status: 'failed', message: 'no' }
+        resolve(sleep(100).then(() => ask(socket, 'command:result', result)))
+      })
+    })
     const { status, body } = await send({ type: 'RESET' }, { headers: { prefer: 'wait=10' } })
+    // Whoever waits may be answered first.
+    expect(await told).toEqual({ ok: true })
     expect([status, body.status, body.message, stepsOf(body)]).toEqual([
       200,
       'failed',

@@ -20,7 +20,7 @@ describe('RouteMethods', () => {
   it.each([
     ['/alarms', ['GET', 'POST']],
     ['/alarms/7', ['GET', 'PATCH']],
-    ['/alarms/summary', ['GET']],
+    ['/alarms/summary', ['GET', 'PATCH']],
     ['/alarms/7/files/a.mp4', ['GET']],
     ['/alarms/', []],
     ['/alarms/7/files', []],

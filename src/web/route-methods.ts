@@ -7,8 +7,7 @@ const NOOP = () => undefined
 /** Knows which methods each path takes, so that a wrong one is answered 405 with `Allow` instead of 404. */
 @Injectable()
 export class RouteMethods {
-  private readonly router = findMyWay({ ignoreTrailingSlash: false })
-  private readonly methodsOf = new Map<string, Set<string>>()
+  private readonly routers = new Map<string, findMyWay.Instance<findMyWay.HTTPVersion.V1>>()
 
   /** Learns the routes that are registered from now on. What has none is refused before anybody looks at its body. */
   watch(fastify: FastifyInstance): void {
@@ -22,30 +21,25 @@ export class RouteMethods {
   }
 
   /**
-   * Methods that have a route at this path, sorted. Of several that fit, the closest one counts: `/alarms/summary` is no alarm.
+   * Methods that have a route at this path, sorted: also by a parameter that the path is a value of, since a device may be called
+   * `import`. Whether there is such a thing is for the route to say: those not named here are answered 405, and no others.
    */
   allowedAt(path: string): string[] {
-    const route = this.router.find('GET', path)
-    return isFound(route) ? [...(route.store as ReadonlySet<string>)].sort() : []
+    return [...this.routers]
+      .filter(([, router]) => isFound(router.find('GET', path)))
+      .map(([method]) => method)
+      .sort()
   }
 
   private add(method: string, url: string): void {
     if (url === '*' || url === '/*') return
-    const form = url.replace(/:[^/]+/g, ':parameter')
-    const known = this.methodsOf.get(form)
-    if (known !== undefined) {
-      known.add(method)
-      return
-    }
-    const methods = new Set([method])
-    this.methodsOf.set(form, methods)
-    this.router.on('GET', url, NOOP, methods)
+    const router = this.routers.get(method) ?? findMyWay({ ignoreTrailingSlash: false })
+    this.routers.set(method, router)
+    if (!router.hasRoute('GET', url)) router.on('GET', url, NOOP)
   }
 }
 
 /** `/devices/` is no device with an empty id. */
-function isFound(
-  route: findMyWay.FindResult<findMyWay.HTTPVersion.V1> | null,
-): route is findMyWay.FindResult<findMyWay.HTTPVersion.V1> {
+function isFound(route: findMyWay.FindResult<findMyWay.HTTPVersion.V1> | null): boolean {
   return route !== null && !Object.values(route.params).includes('')
 }
