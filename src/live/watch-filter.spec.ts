@@ -24,6 +24,14 @@ describe('parseWatch', () => {
     expect(parseWatch({ bbox: '11.3,48.0,11.8,48.3' })).toEqual({ box })
   })
 
+  it('takes what lies on the meridian of 180° into a box that ends on it, under either of its names', () => {
+    const west = parseWatch({ bbox: [-180, -1, -170, 1] })
+    const east = parseWatch({ bbox: '170,-1,180,1' })
+    const at = (longitude: number) => new LiveEvent('alarm', 'alarm:1', 'a', { latitude: 0, longitude }, () => null)
+    expect([180, -180, 179, -179].map((longitude) => isWanted(west, at(longitude)))).toEqual([true, true, false, true])
+    expect([180, -180, 179, -179].map((longitude) => isWanted(east, at(longitude)))).toEqual([true, true, true, false])
+  })
+
   it('takes 10,000 devices and refuses one more', () => {
     const ids = Array.from({ length: 10_000 }, (_, index) => `truck-${index}`)
     expect(parseWatch({ deviceIds: ids }).deviceIds?.size).toBe(10_000)
