@@ -28,7 +28,7 @@ const Version = () =>
     schema: { type: 'string', enum: [TUS_VERSION], example: TUS_VERSION },
   })
 const number = (name: string, description: string, schema: { minimum: number; example?: number }, required = false) =>
-  ApiHeader({ name, required, description, schema: { type: 'integer', ...schema } })
+  ApiHeader({ name, required, description, schema: { type: 'integer', maximum: Number.MAX_SAFE_INTEGER, ...schema } })
 
 const PAIR = '[^ ,]+(?: [A-Za-z0-9+/]*={0,2})?'
 const METADATA = `^(?:${PAIR},)*filename [A-Za-z0-9+/]+={0,2}(?:,${PAIR})*$`
