@@ -5,6 +5,7 @@ import { CreateAlarms1795305600004 } from './1795305600004-create-alarms.js'
 import { CreateVideos1795305600005 } from './1795305600005-create-videos.js'
 import { CreateCommands1795305600006 } from './1795305600006-create-commands.js'
 import { CreateErasures1795305600007 } from './1795305600007-create-erasures.js'
+import { FoldSharpS1795305600008 } from './1795305600008-fold-sharp-s.js'
 
 /** The relational schema, step by step, oldest first: one set for every database. A step that was released never changes. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   CreateVideos1795305600005,
   CreateCommands1795305600006,
   CreateErasures1795305600007,
+  FoldSharpS1795305600008,
 ] as const

@@ -6,10 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'libsql'
 import type { DataSource } from 'typeorm'
 import { MIGRATIONS } from '../../../migrations/migrations.js'
+import { makeDevice } from '../../../test/support/memory-device-records.js'
 import { StoreOpenError } from '../store-open-error.js'
 import { isDuplicateKey } from './sql-errors.js'
 import { openSqliteDataSource } from './sqlite-data-source.js'
 import type { SqliteLimits } from './sqlite-database.js'
+import { TypeormDeviceRecords } from './typeorm-device-records.js'
 
 /** Counts without touching a table: about a tenth of a second for each million. */
 const slowCount = (rows: number) =>
@@ -320,6 +322,21 @@ describe('the SQLite data source', () => {
       await source.runMigrations()
 
       expect(await source.query('SELECT count(*) AS rows FROM devices')).toEqual([{ rows: 0 }])
+    })
+
+    it('finds devices by names with a capital sharp s that an older version folded otherwise', async () => {
+      const source = await open()
+      const records = new TypeormDeviceRecords(source)
+      const device = makeDevice({ deviceId: 'truck-1', name: 'Lange STRAẞE' })
+      await records.insert(device)
+      await source.undoLastMigration()
+      await source.query("UPDATE devices SET search = REPLACE(search, 'strasse', 'straße')")
+      const found = async () => (await records.list({ text: 'straße', limit: 10 })).map(({ name }) => name)
+      expect(await found()).toEqual([])
+
+      await source.runMigrations()
+
+      expect(await found()).toEqual(['Lange STRAẞE'])
     })
 
     it('says in one line why it cannot', async () => {
