@@ -162,6 +162,26 @@ describe('PUT /videos/{fileName}', () => {
     expect(uploadFiles()).toEqual([])
   })
 
+  it('puts them there by tus as well', async () => {
+    const bytes = videoBytes(50_000)
+    const first = await put('lost-tus.mp4', bytes)
+    const key = fileKeyOf({ deviceId: imei, fileName: 'lost-tus.mp4' })
+    await get(BlobStore).remove(key)
+    const tus = { authorization: `Bearer ${token}`, 'tus-resumable': '1.0.0' }
+    const metadata = `filename ${Buffer.from('lost-tus.mp4').toString('base64')}`
+    const created = await fetch(`${running.url}${VIDEOS}/uploads`, {
+      method: 'POST',
+      headers: { ...tus, 'upload-length': '50000', 'upload-metadata': metadata },
+    })
+    const ended = await fetch(new URL(created.headers.get('location') ?? '', running.url), {
+      method: 'PATCH',
+      headers: { ...tus, 'content-type': 'application/offset+octet-stream', 'upload-offset': '0' },
+      body: new Uint8Array(bytes),
+    })
+    expect([created.status, ended.status, ended.headers.get('video-id')]).toEqual([201, 204, first.body.id])
+    expect(await get(BlobStore).stat(key)).toEqual({ bytes: 50_000 })
+  })
+
   it('makes one video of the same file sent several times at once', async () => {
     const bytes = videoBytes(80_000)
     const answers = await Promise.all([1, 2, 3].map(() => put('at-once.mp4', bytes)))
