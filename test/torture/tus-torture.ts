@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Upload } from 'tus-js-client'
+import { openSqliteRecords } from '../../src/storage/sql/open-sqlite-records.js'
 import { testImei } from '../support/api.js'
 import { ADMIN_PASSWORD, ServerProcess } from '../support/server-process.js'
 import { sha256Of, videoBytes } from '../support/video-bytes.js'
@@ -31,9 +32,9 @@ export interface TusTortureResult {
   readonly damaged: number
   /** Videos listed that no client knows of. */
   readonly surplus: number
-  /** Creations whose answer was cut off: the client made another, and nobody comes for the first until it expires. */
-  readonly orphaned: number
-  /** Uploads that the blob store still holds beyond those. */
+  /** Not whole and known: their address never reached the client, which began anew. They end when they expire. */
+  readonly forgotten: number
+  /** Bytes that the blob store still holds and that no upload under way knows. */
   readonly litter: number
   readonly bytes: number
   /** All that passed the network, heads of requests included. */
@@ -46,6 +47,7 @@ interface VideoItem {
   readonly sha256: string
 }
 
+const UNIT = testImei(7)
 /** So often is each file interrupted. */
 const BREAKS_PER_FILE = 5
 const CHUNKS = [Number.POSITIVE_INFINITY, 700_000, 5000]
@@ -78,7 +80,6 @@ class TusRun {
   private bytes = 0
   private cuts = 0
   private kills = 0
-  private orphaned = 0
 
   constructor(
     private readonly options: TusTortureOptions,
@@ -89,7 +90,7 @@ class TusRun {
   }
 
   async run(): Promise<TusTortureResult> {
-    const token = await this.server.api.loginDevice(testImei(7))
+    const token = await this.server.api.loginDevice(UNIT)
     const { cuts, kills } = this.options
     for (let n = 0; this.cuts + this.kills < cuts + kills; n++) {
       const bytes = videoBytes(Math.ceil(this.options.bytes * (0.5 + this.random())))
@@ -136,11 +137,7 @@ class TusRun {
         retryDelays: Array.from({ length: 1000 }, () => 30),
         chunkSize: CHUNKS[Math.floor(this.random() * CHUNKS.length)],
         uploadDataDuringCreation: this.random() < 0.3,
-        onBeforeRequest: (request) => {
-          if (request.getMethod() === 'POST') this.orphaned += 1
-        },
-        onAfterResponse: (request, response) => {
-          if (request.getMethod() === 'POST') this.orphaned -= 1
+        onAfterResponse: (_, response) => {
           videoId = response.getHeader('Video-Id') ?? videoId
         },
         onError: reject,
@@ -158,15 +155,16 @@ class TusRun {
     for (const [id, sha256] of this.hashes) {
       if (told.get(id) !== sha256 || (await this.hashOf(id, admin)) !== sha256) damaged += 1
     }
-    const held = readdirSync(path.join(this.options.dataDirectory, 'blobs', 'uploads')).length
+    await this.server.kill()
+    const { forgotten, litter } = await leftoversIn(this.options.dataDirectory)
     return {
       cuts: this.cuts,
       kills: this.kills,
       videos: this.hashes.size,
       damaged,
       surplus: listed.filter(({ id }) => !this.hashes.has(id)).length,
-      orphaned: this.orphaned,
-      litter: Math.max(0, held - this.orphaned),
+      forgotten,
+      litter,
       bytes: this.bytes,
       sentBytes: this.proxy.bytes,
     }
@@ -179,5 +177,19 @@ class TusRun {
     const hash = createHash('sha256')
     for await (const chunk of response.body ?? []) hash.update(chunk as Uint8Array)
     return hash.digest('hex')
+  }
+}
+
+/** What is left of uploads under a server that is not running. */
+async function leftoversIn(directory: string): Promise<{ forgotten: number; litter: number }> {
+  const held = readdirSync(path.join(directory, 'blobs', 'uploads'))
+  const { uploads, store } = await openSqliteRecords({ directory })
+  try {
+    const open = (await uploads.listOfDevice(UNIT)).filter(({ videoId }) => videoId === null)
+    const known = new Set(open.map(({ blobUploadId }) => blobUploadId))
+    const forgotten = held.filter((id) => known.has(id)).length
+    return { forgotten, litter: held.length - forgotten }
+  } finally {
+    await store.close()
   }
 }
