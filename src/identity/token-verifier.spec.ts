@@ -33,7 +33,7 @@ describe('TokenVerifier', () => {
     stranger = await importSigningKey(await generateSigningJwk(), 0)
     keys = await SigningKeys.open(new EnvironmentKeys(JSON.stringify({ keys: [jwk] })))
     await records.devices.insert(makeDevice({ deviceId: DEVICE_ID, kind: 'imei', generation: 'g1' }))
-    await records.users.insert(testUser({ username: 'anna', role: 'operator' }))
+    await records.users.insert(testUser({ username: 'anna', role: 'operator', createdAtMs: NOW_MS - 1 }))
     const times = { createdAtMs: NOW_MS, expiresAtMs: NOW_MS + 86_400_000, endedAtMs: null }
     await records.users.insertSession({ sessionId: SESSION, username: 'anna', ...times }, 'hash')
   })
@@ -90,7 +90,13 @@ describe('TokenVerifier', () => {
 
   it('takes a user token for its fifteen minutes, with the role that the user has now', async () => {
     const token = await userToken()
-    const expected = { username: 'anna', role: 'operator', sessionId: SESSION, expiresAtMs: NOW_MS + 900_000 }
+    const expected = {
+      username: 'anna',
+      role: 'operator',
+      accountSinceMs: NOW_MS - 1,
+      sessionId: SESSION,
+      expiresAtMs: NOW_MS + 900_000,
+    }
     expect(await verifier.verifyUser(token)).toEqual(expected)
     sessions.userChanged({ username: 'anna', role: 'viewer', disabled: false })
     expect(await verifier.verifyUser(token)).toEqual({ ...expected, role: 'viewer' })

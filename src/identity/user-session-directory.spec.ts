@@ -38,10 +38,11 @@ describe('UserSessionDirectory', () => {
     count += 1
     const username = `user-${count}`
     const sessionId = `session-${count}`
-    await records.users.insert(testUser({ username, role }))
+    const user = testUser({ username, role })
+    await records.users.insert(user)
     const times = { createdAtMs: nowMs, expiresAtMs: nowMs + HOUR_MS, endedAtMs: null }
     await records.users.insertSession({ sessionId, username, ...times }, `hash-${count}`)
-    return { username, sessionId, role }
+    return { username, sessionId, role, accountSinceMs: user.createdAtMs }
   }
 
   it('finds a session with the role that its user has', async () => {
