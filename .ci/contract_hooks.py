@@ -19,7 +19,7 @@ from schemathesis.transport.serialization import Binary
 API = os.environ["CONTRACT_URL"] + "/api/v1"
 ADMIN = {"username": "admin", "password": "a password for tests"}
 DEVICE = "490154203237518"
-# Those that are there, since nobody can guess an id.
+# Those that are there, since nobody can guess an id: of the device that no request removes.
 ALARM = os.environ["CONTRACT_ALARM"]
 VIDEO = os.environ["CONTRACT_VIDEO"]
 # What is a video, and what is a picture: the document cannot say which bytes are either.
