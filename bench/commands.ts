@@ -30,7 +30,7 @@ class Commanded {
 
   private constructor(
     private readonly units: readonly LightClient[],
-    private readonly senders: readonly LightHttpClient[],
+    private readonly connectSender: (unit: number) => Promise<LightHttpClient>,
   ) {
     units.forEach((unit, n) => {
       unit.onSurprise = (text) => {
@@ -48,8 +48,7 @@ class Commanded {
   static async connect(url: string, tokens: readonly string[], userToken: string): Promise<Commanded> {
     const units = await Promise.all(tokens.map((token) => LightClient.connect(url, token)))
     const pathOf = (unit: number) => `/api/v1/devices/${testImei(unit)}/commands`
-    const senders = tokens.map((_, unit) => LightHttpClient.connect(url, pathOf(unit), userToken, WAIT))
-    return new Commanded(units, await Promise.all(senders))
+    return new Commanded(units, (unit) => LightHttpClient.connect(url, pathOf(unit), userToken, WAIT))
   }
 
   get total(): number {
@@ -60,20 +59,28 @@ class Commanded {
   async load(units: number, { warmUpMs, windowMs }: Pick<BenchOptions, 'warmUpMs' | 'windowMs'>): Promise<LoadResult> {
     const isExpected = (status: number, body: string) => status === 200 && body.includes('"status":"done"')
     const load = { warmUpMs, windowMs, next: () => ORDER, isExpected }
-    const result = await runHttpClosedLoop(this.senders.slice(0, units), load)
-    if (this.surprise !== undefined) throw new Error(this.surprise)
-    return result
+    // New ones each time: servers close connections that say nothing for a minute.
+    const senders = await Promise.all(this.units.slice(0, units).map((_, unit) => this.connectSender(unit)))
+    try {
+      const result = await runHttpClosedLoop(senders, load)
+      if (this.surprise !== undefined) throw new Error(this.surprise)
+      return result
+    } finally {
+      for (const sender of senders) sender.close()
+    }
   }
 
   /** One command to the first unit. */
-  send(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.senders[0]?.post(ORDER, (status, body) => (status === 200 ? resolve() : reject(new Error(body))))
+  async send(): Promise<void> {
+    const sender = await this.connectSender(0)
+    await new Promise<void>((resolve, reject) => {
+      sender.post(ORDER, (status, body) => (status === 200 ? resolve() : reject(new Error(body))))
     })
+    sender.close()
   }
 
   close(): void {
-    for (const client of [...this.units, ...this.senders]) client.close()
+    for (const client of this.units) client.close()
   }
 }
 
