@@ -84,12 +84,13 @@ export class SingleUploads {
     const { deviceId, way } = entry
     const sniffer = new MediaSniffer()
     const hash = createHash('sha256')
-    const { flow, metrics } = this
+    const { flow } = this
+    const counted = this.metrics.uploadBytes.labels({ way })
     async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
       for await (const chunk of flow.pass(entry, flow.maxBytes)) {
-        await sniffer.take(chunk)
+        if (sniffer.mediaType === undefined) await sniffer.take(chunk)
         hash.update(chunk)
-        metrics.uploadBytes.inc({ way }, chunk.length)
+        counted.inc(chunk.length)
         yield chunk
       }
       // What is no video is refused before anything of it is made durable.

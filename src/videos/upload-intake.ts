@@ -54,13 +54,14 @@ export class UploadIntake {
     if (state === undefined) throw new AppError('offset_conflict', 'Ask for the offset')
     const checkpoints = new Checkpoints({ offset: record.offset, hashState: record.hashState })
     const limit = record.length ?? this.flow.maxBytes
-    const { flow, metrics } = this
+    const { flow } = this
+    const counted = this.metrics.uploadBytes.labels({ way: 'tus' })
     async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
       let offset = record.offset
       try {
         for await (const chunk of flow.pass(entry, limit - record.offset)) {
           await state?.take(chunk)
-          metrics.uploadBytes.inc({ way: 'tus' }, chunk.length)
+          counted.inc(chunk.length)
           offset += chunk.length
           if (state !== undefined && checkpoints.isDue(offset)) checkpoints.add({ offset, hashState: state.save() })
           yield chunk
