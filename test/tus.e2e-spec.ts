@@ -83,6 +83,18 @@ const create = (length: number, filename = 'clip.mp4', more: Record<string, stri
   )
 const patch = (url: string, offset: number, body: Buffer, more: Record<string, string> = {}) =>
   tus('PATCH', url, { 'upload-offset': String(offset), 'content-type': BYTES, ...more }, body)
+/** A PATCH from the beginning whose bytes the test writes itself. */
+const openPatch = (location: string, more: Record<string, string> = {}) =>
+  httpRequest(`${running.url}${location}`, {
+    method: 'PATCH',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'tus-resumable': '1.0.0',
+      'upload-offset': '0',
+      'content-type': BYTES,
+      ...more,
+    },
+  })
 const head = (url: string, bearer = token) => tus('HEAD', url, {}, undefined, bearer)
 const offsetOf = ({ headers }: TusAnswer) => Number(headers.get('upload-offset'))
 const videoIdOf = ({ headers }: TusAnswer) => headers.get('video-id')
@@ -187,16 +199,7 @@ describe('a tus upload', () => {
   it('keeps what came when it is cut, and goes on from there', async () => {
     const bytes = videoBytes(2_000_000)
     const { location } = await create(bytes.length)
-    const request = httpRequest(`${running.url}${location}`, {
-      method: 'PATCH',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'tus-resumable': '1.0.0',
-        'upload-offset': '0',
-        'content-type': BYTES,
-        'content-length': String(bytes.length),
-      },
-    })
+    const request = openPatch(location, { 'content-length': String(bytes.length) })
     request.on('error', () => undefined)
     await new Promise((resolve) => request.write(bytes.subarray(0, 1_234_567), resolve))
     await sleep(300)
@@ -210,15 +213,7 @@ describe('a tus upload', () => {
   it('is taken over by whoever comes later, while an older connection still seems to send', async () => {
     const bytes = videoBytes(50_000)
     const { location } = await create(bytes.length)
-    const stuck = httpRequest(`${running.url}${location}`, {
-      method: 'PATCH',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'tus-resumable': '1.0.0',
-        'upload-offset': '0',
-        'content-type': BYTES,
-      },
-    })
+    const stuck = openPatch(location)
     const cut = once(stuck, 'error')
     stuck.write(bytes.subarray(0, 20_000))
     await sleep(200)
@@ -456,15 +451,7 @@ describe('refusals of tus', () => {
   it('do not displace what bytes are coming for', async () => {
     const open = [await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4')]
     const sending = open.map(({ location }) => {
-      const request = httpRequest(`${running.url}${location}`, {
-        method: 'PATCH',
-        headers: {
-          authorization: `Bearer ${token}`,
-          'tus-resumable': '1.0.0',
-          'upload-offset': '0',
-          'content-type': BYTES,
-        },
-      })
+      const request = openPatch(location)
       request.on('error', () => undefined)
       request.write(videoBytes(2000))
       return request
