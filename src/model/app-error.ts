@@ -37,6 +37,7 @@ export const ERROR_CATALOGUE = {
   command_ended: { status: 409, title: 'The command has ended' },
   file_exists: { status: 409, title: 'The device has another file of this name' },
   offset_conflict: { status: 409, title: 'The upload does not stand at this offset' },
+  upload_incomplete: { status: 409, title: 'Not all of the upload is there' },
   direct_upload_unavailable: { status: 409, title: 'The blob store takes no direct uploads' },
   idempotency_in_progress: { status: 409, title: 'The first request with this key is still running' },
   idempotency_key_reused: { status: 422, title: 'The key was used with another body' },

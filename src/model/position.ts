@@ -31,6 +31,11 @@ export interface Position {
   readonly accuracyM: number | null
   readonly satellites: number | null
   readonly attributes: Attributes | null
+  /**
+   * Other messages may bring more of the same record: where its identity is stored, attributes that are not there yet are added to it
+   * (`GatheredAttributes`), and the rest stays as it is. Never read from a store.
+   */
+  readonly isPart?: boolean
 }
 
 /** A half-open span of the unit's clock: `fromMs` inclusive, `toMs` exclusive; undefined = unbounded. */

@@ -21,9 +21,13 @@ export function decodeCommandReply(answer: unknown): CommandReply | undefined {
   if (!isFields(answer)) return undefined
   const { status } = answer
   if (status !== 'accepted' && status !== 'done' && status !== 'failed') return undefined
-  const { result = null } = answer
+  return boundCommandReply(status, answer.result ?? null, answer.message)
+}
+
+/** What is kept of a unit's answer, however much it says. */
+export function boundCommandReply(status: CommandReply['status'], result: unknown, message: unknown): CommandReply {
   const isKept = isSmallEnough(result)
-  const reply: CommandReply = { status, result: isKept ? result : null, message: messageOf(answer.message) }
+  const reply: CommandReply = { status, result: isKept ? result : null, message: messageOf(message) }
   return isKept ? reply : { ...reply, isResultLeftOut: true }
 }
 
