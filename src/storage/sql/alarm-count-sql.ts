@@ -1,73 +1,68 @@
+import { type Blocks, wordsJoin } from './alarm-blocks.js'
 import { dayConditions, idConditions, type NarrowFilter } from './alarm-filter.js'
-import { blockOf } from './alarm-keys.js'
 import { legsOf } from './alarm-legs.js'
-import { type ListOrder, placeJoin } from './alarm-list-sql.js'
-import { rangeOfWord } from './alarm-words.js'
+import type { AlarmListSql } from './alarm-list-sql.js'
+import type { SqlDialect } from './sql-dialect.js'
 import { allOf, joinSql, type Sql, sql } from './sql-rows.js'
 
-/** How many blocks are looked at, from where a list begins, and up to where it is counted. */
+/** The blocks that are looked at, and up to where is counted. */
 export interface Sample {
-  readonly blocks: number
+  readonly blocks: readonly number[]
   readonly limit: number
-  readonly direction: ListOrder['direction']
 }
 
-/** `n`: how many alarms the filter's columns let through, but no more than the limit. */
-export function countSql(filter: NarrowFilter, limit: number, isByType = false): Sql {
-  const parts = legsOf(filter, isByType).legs.map(({ equals }, i) => {
-    const conditions = allOf([
-      ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
-      ...dayConditions(filter.bounds, 'a.day'),
-      ...idConditions(filter.bounds, 'a.id'),
-    ])
+/** Counts that tell what is rare in a filter. */
+export class AlarmCountSql {
+  constructor(
+    private readonly dialect: SqlDialect,
+    private readonly lists: AlarmListSql,
+  ) {}
+
+  /** `n`: how many alarms the filter's columns let through, but no more than the limit. */
+  ofColumns(filter: NarrowFilter, limit: number, isByType = false): Sql {
+    const { legs, index } = legsOf(filter, isByType)
+    const parts = legs.map(({ equals }, i) => {
+      const conditions = allOf([
+        ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
+        ...dayConditions(filter.bounds, 'a.day'),
+        ...idConditions(filter.bounds, 'a.id'),
+      ])
+      const select = `SELECT 1 AS one FROM ${this.lists.alarmsBy(index)} WHERE ${conditions.text} LIMIT ?`
+      return sql(this.dialect.leg(select, `l${i}`), ...conditions.values, limit)
+    })
+    const { text, values } = joinSql(parts, ' UNION ALL ')
+    return sql(`SELECT COUNT(*) AS n FROM (SELECT one FROM (${text}) u LIMIT ?) k`, ...values, limit)
+  }
+
+  /**
+   * How common words are: `with0`, `with1`, …: how many of all `devices` have each, `with_all`: how many have all; `sample0`,
+   * `sample1`, …: how many alarms of the sample. Devices are gone through once.
+   */
+  ofWords(words: readonly string[], { blocks, limit }: Sample): Sql {
+    const has = words.map((word) => sql('INSTR(words, ?) > 0', ` ${word}`))
+    const devices = [allOf(has), ...has].map(({ text, values }, i) =>
+      sql(`COALESCE(SUM(CASE WHEN ${text} THEN 1 ELSE 0 END), 0) AS with${i === 0 ? '_all' : i - 1}`, ...values),
+    )
+    const samples = words.map((word, i) => {
+      const { from, where } = wordsJoin(this.dialect, word, {}, blocks)
+      const { text, values } = allOf(where)
+      const some = `SELECT w.block FROM ${from.text} WHERE ${text} LIMIT ?`
+      return sql(`(SELECT COUNT(*) FROM (${some}) m${i}) AS sample${i}`, ...from.values, ...values, limit)
+    })
+    const { text, values } = joinSql([sql('COUNT(*) AS devices'), ...devices, ...samples], ', ')
+    return sql(`SELECT ${text} FROM alarm_devices`, ...values)
+  }
+
+  /** `n`: how many alarms of the sample are in the box. */
+  ofBox({ box }: NarrowFilter, { blocks, limit }: Sample): Sql {
+    const filter = { choices: [], words: [], bounds: {}, ...(box ? { box } : {}) }
+    const { from, where } = this.lists.placeJoin(filter, blocks satisfies Blocks)
+    const conditions = allOf(where)
     return sql(
-      `SELECT id FROM (SELECT a.id FROM alarms a WHERE ${conditions.text} LIMIT ?) l${i}`,
+      `SELECT COUNT(*) AS n FROM (SELECT a.id FROM ${from.text} WHERE ${conditions.text} LIMIT ?) k`,
+      ...from.values,
       ...conditions.values,
       limit,
     )
-  })
-  const { text, values } = joinSql(parts, ' UNION ALL ')
-  return sql(`SELECT COUNT(*) AS n FROM (SELECT id FROM (${text}) u LIMIT ?) k`, ...values, limit)
-}
-
-/** How common a word is: `devices_with` it of all `devices`, and `alarms_with` it in the sample. */
-export function wordCountSql(word: string, filter: NarrowFilter, sample: Sample): Sql {
-  const [low, high] = rangeOfWord(word)
-  const blocks = sampledBlocks(filter, sample)
-  return sql(
-    `SELECT
-      (SELECT COUNT(*) FROM alarm_devices) AS devices,
-      (SELECT COUNT(*) FROM alarm_devices WHERE INSTR(words, ?) > 0) AS devices_with,
-      (SELECT COUNT(*) FROM (SELECT w.word FROM (${blocks.text}) b CROSS JOIN alarm_words w
-        WHERE w.block = b.block AND w.word >= ? AND w.word < ? LIMIT ?) m) AS alarms_with`,
-    ` ${word}`,
-    ...blocks.values,
-    low,
-    high,
-    sample.limit,
-  )
-}
-
-/** `n`: how many devices have all of the words. */
-export function deviceCountSql(words: readonly string[]): Sql {
-  const { text, values } = allOf(words.map((word) => sql('INSTR(words, ?) > 0', ` ${word}`)))
-  return sql(`SELECT COUNT(*) AS n FROM alarm_devices WHERE ${text}`, ...values)
-}
-
-/** `n`: how many alarms of the sample are in the box. */
-export function boxCountSql({ box, bounds }: NarrowFilter, sample: Sample): Sql {
-  const blocks = sampledBlocks({ bounds }, sample)
-  const { from, where } = placeJoin({ choices: [], words: [], bounds: {}, ...(box ? { box } : {}) }, blocks)
-  const conditions = allOf(where)
-  return sql(
-    `SELECT COUNT(*) AS n FROM (SELECT a.id FROM ${from.text} WHERE ${conditions.text} LIMIT ?) k`,
-    ...from.values,
-    ...conditions.values,
-    sample.limit,
-  )
-}
-
-function sampledBlocks({ bounds }: Pick<NarrowFilter, 'bounds'>, { blocks, direction }: Sample): Sql {
-  const { text, values } = allOf(dayConditions(bounds, 'block', blockOf))
-  return sql(`SELECT block FROM alarm_blocks WHERE ${text} ORDER BY block ${direction} LIMIT ?`, ...values, blocks)
+  }
 }

@@ -1,5 +1,6 @@
 import type { DeviceId } from '../../model/device-id.js'
 import { deviceSearchText } from './alarm-words.js'
+import type { SqlDialect } from './sql-dialect.js'
 import { chunksOf, insertRows, isOneOf, type Queries, runSql, sql } from './sql-rows.js'
 
 interface NamedDevice {
@@ -8,26 +9,25 @@ interface NamedDevice {
   readonly plate: string | null
 }
 
-const AT_ONCE = 100
+const COLUMNS = ['device_id', 'name', 'plate', 'words']
 
-/** Sees to it that the devices are among those that have alarms, with their words. */
-export async function ensureAlarmDevices(queries: Queries, deviceIds: readonly DeviceId[]): Promise<void> {
-  for (const some of chunksOf(deviceIds, AT_ONCE)) {
-    const { text, values } = isOneOf('device_id', some)
-    const known = await runSql<{ device_id: DeviceId }>(
-      queries,
-      sql(`SELECT device_id FROM alarm_devices WHERE ${text}`, ...values),
-    )
-    const there = new Set(known.map(({ device_id }) => device_id))
-    const missing = some.filter((deviceId) => !there.has(deviceId))
-    if (missing.length === 0) continue
-    const rows = (await namesOf(queries, missing)).map(({ device_id, name, plate }) => [
+/**
+ * Puts devices among those that have alarms, with their words. Always in one order, so that two who do it for the same devices do not
+ * wait for each other.
+ */
+export async function insertAlarmDevices(
+  queries: Queries,
+  dialect: SqlDialect,
+  deviceIds: readonly DeviceId[],
+): Promise<void> {
+  for (const some of chunksOf(deviceIds.toSorted(), dialect.atOnce.sought)) {
+    const rows = (await namesOf(queries, some)).map(({ device_id, name, plate }) => [
       device_id,
       name,
       plate,
       deviceSearchText(device_id, name, plate),
     ])
-    await insertRows(queries, 'alarm_devices', ['device_id', 'name', 'plate', 'words'], rows)
+    await insertRows(queries, dialect, 'alarm_devices', COLUMNS, rows, dialect.unlessThere('device_id'))
   }
 }
 

@@ -1,11 +1,12 @@
 import type { EntityManager } from 'typeorm'
 import type { Alarm } from '../../model/alarm.js'
 import type { DeviceId } from '../../model/device-id.js'
-import { findVideos, nameKey, replaceWords } from './alarm-raising.js'
+import { findVideos, nameKey } from './alarm-look.js'
 import type { AlarmEdit } from './alarm-records.js'
 import { ALARM_COLUMNS, type AlarmRow, loadAlarms } from './alarm-rows.js'
-import { alarmSearchText } from './alarm-words.js'
-import { lockClause } from './row-lock.js'
+import { replaceWords } from './alarm-word-index.js'
+import { alarmSearchText, indexedWords } from './alarm-words.js'
+import type { SqlDialect } from './sql-dialect.js'
 import { insertRows, isOneOf, runSql, sql } from './sql-rows.js'
 
 interface EditedRow extends AlarmRow {
@@ -13,9 +14,17 @@ interface EditedRow extends AlarmRow {
   readonly search: string
 }
 
+type ErasedRow = Pick<EditedRow, 'id' | 'block' | 'search'>
+
+/** Their removal is a few statements; alarms with many words are removed in more steps. */
+const MAX_ERASED_WORDS = 4000
+
 /** Changes of alarms that are there, each in the transaction that it is given. */
 export class AlarmEditing {
-  constructor(private readonly manager: EntityManager) {}
+  constructor(
+    private readonly manager: EntityManager,
+    private readonly dialect: SqlDialect,
+  ) {}
 
   async edit(id: string, edit: AlarmEdit, by: string, atMs: number): Promise<Alarm | undefined> {
     const [before] = await this.lock([id])
@@ -30,8 +39,9 @@ export class AlarmEditing {
       )
       const columns = ['alarm_id', 'position', 'at_ms', 'actor', 'status', 'note', 'assignee']
       const change = [id, before.change_count, atMs, by, status, note, assignee]
-      await insertRows(this.manager, 'alarm_changes', columns, [change])
-      await replaceWords(this.manager, before, before.search, search)
+      await insertRows(this.manager, this.dialect, 'alarm_changes', columns, [change])
+      const { block } = before
+      await replaceWords(this.manager, this.dialect, [{ id, block, before: before.search, after: search }])
     }
     const after = isSame ? before : { ...before, status, note, assignee, change_count: before.change_count + 1 }
     const [alarm] = await loadAlarms(this.manager, [after])
@@ -40,7 +50,8 @@ export class AlarmEditing {
 
   /** Joins the file of that name of these alarms to its video, or parts it. */
   async join(alarmIds: readonly string[], deviceId: DeviceId, fileName: string): Promise<void> {
-    const videos = await findVideos(this.manager, [{ deviceId, fileName }])
+    await this.lock(alarmIds)
+    const videos = await findVideos(this.manager, this.dialect, [{ deviceId, fileName }])
     const videoId = videos.get(nameKey(deviceId, fileName)) ?? null
     const files = isOneOf('alarm_id', alarmIds)
     await this.manager.query(
@@ -58,13 +69,22 @@ export class AlarmEditing {
 
   /** @returns how many; 0: there are none any more */
   async eraseSome(deviceId: DeviceId, most: number): Promise<number> {
-    const text = 'SELECT id, block, search FROM alarms WHERE device_id = ? ORDER BY day, id LIMIT ?'
-    const rows = await runSql<Pick<EditedRow, 'id' | 'block' | 'search'>>(this.manager, sql(text, deviceId, most))
-    if (rows.length === 0) {
+    // Whoever raises an alarm of the device keeps this row: there is none half-way from here on.
+    const device = `SELECT device_id FROM alarm_devices WHERE device_id = ?${this.dialect.lockRows}`
+    await runSql(this.manager, sql(device, deviceId))
+    const from = this.dialect.rowsBy('alarms', 'a', 'alarms_by_device')
+    const select = `SELECT id, block, search FROM ${from} WHERE device_id = ? ORDER BY day, id LIMIT ?`
+    const found = await runSql<ErasedRow>(this.manager, sql(`${select}${this.dialect.lockRows}`, deviceId, most))
+    if (found.length === 0) {
       await this.manager.query('DELETE FROM alarm_devices WHERE device_id = ?', [deviceId])
       return 0
     }
-    for (const row of rows) await replaceWords(this.manager, row, row.search, '')
+    const rows = withWordsUpTo(found, MAX_ERASED_WORDS)
+    await replaceWords(
+      this.manager,
+      this.dialect,
+      rows.map(({ id, block, search }) => ({ id, block, before: search, after: '' })),
+    )
     const ids = rows.map(({ id }) => id)
     for (const [table, column] of [
       ['alarm_files', 'alarm_id'],
@@ -79,8 +99,8 @@ export class AlarmEditing {
 
   private lock(ids: readonly string[]): Promise<EditedRow[]> {
     const { text, values } = isOneOf('id', ids)
-    const select = `SELECT ${ALARM_COLUMNS.join(', ')}, block, search FROM alarms WHERE ${text}`
-    return runSql(this.manager, sql(`${select}${lockClause(this.manager)}`, ...values))
+    const select = `SELECT ${ALARM_COLUMNS.join(', ')}, block, search FROM alarms WHERE ${text} ORDER BY id`
+    return runSql(this.manager, sql(`${select}${this.dialect.lockRows}`, ...values))
   }
 
   private async searchTextOf(id: string, note: string | null): Promise<string> {
@@ -93,4 +113,14 @@ export class AlarmEditing {
       note,
     )
   }
+}
+
+/** The first of the alarms, one at least, as long as they have no more words than that. */
+function withWordsUpTo(rows: readonly ErasedRow[], most: number): readonly ErasedRow[] {
+  let words = 0
+  const end = rows.findIndex(({ search }, i) => {
+    words += indexedWords(search).length
+    return i > 0 && words > most
+  })
+  return end === -1 ? rows : rows.slice(0, end)
 }

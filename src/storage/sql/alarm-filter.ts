@@ -24,6 +24,8 @@ export interface NarrowFilter {
   readonly box?: BoundingBox
   /** Folded; all must match. */
   readonly words: readonly string[]
+  /** Those of the words that, as was looked up, no device has: only alarms are asked for them. */
+  readonly ownWords?: readonly string[]
 }
 
 const VALUES_IN_ALL = { type: ALARM_TYPES.length, status: ALARM_STATUSES.length }
@@ -75,14 +77,17 @@ export function boxConditions(box: BoundingBox | undefined): Sql[] {
  * Each of the words is among those of the alarm or of its device, which is asked first, since indexes know it. Not LIKE: nothing in a
  * word has a meaning of its own.
  */
-export function wordConditions(words: readonly string[]): Sql[] {
-  return words.map((word) =>
-    sql(
-      '(+a.device_id IN (SELECT device_id FROM alarm_devices WHERE INSTR(words, ?) > 0) OR INSTR(a.search, ?) > 0)',
+export function wordConditions(words: readonly string[], ownWords: readonly string[] = []): Sql[] {
+  return words.map((word) => {
+    const isOwn = sql('INSTR(a.search, ?) > 0', ` ${word}`)
+    if (ownWords.includes(word)) return isOwn
+    const isOfDevice = 'INSTR(words, ?) > 0'
+    return sql(
+      `(+a.device_id IN (SELECT device_id FROM alarm_devices WHERE ${isOfDevice}) OR ${isOwn.text})`,
       ` ${word}`,
-      ` ${word}`,
-    ),
-  )
+      ...isOwn.values,
+    )
+  })
 }
 
 /** Conditions on a column of ids. */

@@ -48,6 +48,16 @@ export function blockOf(day: number): number {
   return Math.min(Math.max(day, -1), LAST_BLOCK + 1)
 }
 
+/** Whether the block has days without a bound on one side. */
+export function isEndlessBlock(block: number): boolean {
+  return block < 0 || block > LAST_BLOCK
+}
+
+/** What ids of alarms of the day or later are not below. */
+export function idFloorOfDay(day: number): string {
+  return idFloorOf(day * DAY_MS)
+}
+
 /** An index takes no key of any length. */
 export function storedEventKey(eventKey: string): string {
   if (eventKey.length <= MAX_KEY_LENGTH && !eventKey.startsWith(HASH_MARK)) return eventKey

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { DataSource } from 'typeorm'
-import { SEED_END_MS, SEED_USERS, seedAlarms, seedDeviceId, seedDeviceName } from '../../../bench/seed-alarms.js'
+import { seedAlarms } from '../../../bench/seed-alarms.js'
+import { SEED_END_MS, SEED_USERS, seedDeviceId, seedDeviceName } from '../../../bench/seed-rows.js'
 import { ALARM_TYPES } from '../../model/alarm.js'
 import { ALARM_GROUPINGS, type AlarmFilter } from './alarm-records.js'
 import { SQL_FILE } from './open-sqlite-records.js'
@@ -208,10 +209,10 @@ describe(`plans of lists and summaries of ${PLAN.alarms} alarms on SQLite`, () =
           ],
           20,
         ),
-      /^SELECT .* FROM (alarms|videos) WHERE/,
+      /^SELECT .* FROM (alarms a|videos v) WHERE/,
       [
-        'SEARCH alarms USING INDEX alarms_identity (device_id=? AND type=? AND time_ms=? AND event_key=?)',
-        'SEARCH videos USING INDEX videos_by_name (device_id=? AND file_name=?)',
+        'SEARCH a USING INDEX alarms_identity (device_id=? AND type=? AND time_ms=? AND event_key=?)',
+        'SEARCH v USING INDEX videos_by_name (device_id=? AND file_name=?)',
       ],
     ],
     [

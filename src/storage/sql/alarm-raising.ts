@@ -1,15 +1,15 @@
 import type { Alarm, AlarmFile, AlarmReport } from '../../model/alarm.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { cellOf } from './alarm-cells.js'
-import { ensureAlarmDevices } from './alarm-devices.js'
+import { insertAlarmDevices } from './alarm-devices.js'
 import { type AlarmIds, blockOf, dayOf, storedEventKey } from './alarm-keys.js'
+import { identityOf, type Look, lookFor, nameKey, STORED_COLUMNS, type StoredRow } from './alarm-look.js'
 import type { RaisedAlarm } from './alarm-records.js'
-import { ALARM_COLUMNS, type AlarmRow, loadAlarms, newAlarm } from './alarm-rows.js'
+import { loadAlarms, newAlarm } from './alarm-rows.js'
+import { insertWords, replaceWords } from './alarm-word-index.js'
 import { alarmSearchText, indexedWords } from './alarm-words.js'
-import { chunksOf, insertRows, isOneOf, joinSql, type Queries, runSql, sql } from './sql-rows.js'
-
-/** Pairs or identities in one statement: each is a search of its own in an index. */
-const SOUGHT_AT_ONCE = 100
+import type { SqlDialect } from './sql-dialect.js'
+import { chunksOf, insertRows, isOneOf, placeholders, type Queries, runSql, sql, statementsOf } from './sql-rows.js'
 
 /** Reports of one alarm. */
 interface Group {
@@ -27,12 +27,6 @@ interface Outcome {
   readonly added: ReadonlySet<string>
 }
 
-interface StoredRow extends AlarmRow {
-  readonly event_key: string
-  readonly block: number
-  readonly search: string
-}
-
 interface NewFile {
   readonly alarmId: string
   readonly position: number
@@ -40,38 +34,33 @@ interface NewFile {
   readonly fileName: string
 }
 
-/** Stores reports of alarms, all in the transaction that it is given. */
+/** An alarm that was there when it was looked for was removed before it was locked. */
+export class AlarmGoneError extends Error {}
+
+/**
+ * Stores reports of alarms, all in the transaction that it is given. Whatever others may hold is asked for in one order (devices, new
+ * alarms by their identity, blocks, alarms that are there), so that transactions of several nodes seldom wait for each other in a ring.
+ */
 export class AlarmRaising {
   constructor(
     private readonly queries: Queries,
+    private readonly dialect: SqlDialect,
     private readonly ids: AlarmIds,
     private readonly maxFiles: number,
   ) {}
 
   async raise(reports: readonly AlarmReport[]): Promise<RaisedAlarm[]> {
     const groups = groupsOf(reports)
-    const stored = await this.findStored([...groups.values()])
-    const fresh = new Map([...groups].filter(([key]) => !stored.has(key)))
-    const outcomes = new Map([...(await this.insert(fresh)), ...(await this.addTo(stored, groups))])
+    const look = await lookFor(this.queries, this.dialect, [...groups.values()])
+    const fresh = new Map([...groups].filter(([key]) => !look.alarms.has(key)))
+    const outcomes = new Map([...(await this.insert(fresh, look)), ...(await this.addTo(look, groups))])
     return inOrder(reports, outcomes)
   }
 
-  private async findStored(groups: readonly Group[]): Promise<Map<string, StoredRow>> {
-    const stored = new Map<string, StoredRow>()
-    for (const some of chunksOf(groups, SOUGHT_AT_ONCE)) {
-      const identities = some.map(({ report: { deviceId, type, timeMs }, eventKey }) =>
-        sql('(device_id = ? AND type = ? AND time_ms = ? AND event_key = ?)', deviceId, type, timeMs, eventKey),
-      )
-      const { text, values } = joinSql(identities, ' OR ')
-      const select = `SELECT ${ALARM_COLUMNS.join(', ')}, event_key, block, search FROM alarms WHERE ${text}`
-      for (const row of await runSql<StoredRow>(this.queries, sql(select, ...values))) {
-        stored.set(identityOf(row.device_id, row.type, Number(row.time_ms), row.event_key), row)
-      }
-    }
-    return stored
-  }
-
-  private async insert(fresh: ReadonlyMap<string, Group>): Promise<Map<string, Outcome>> {
+  private async insert(
+    fresh: ReadonlyMap<string, Group>,
+    { deviceIds, blocks, videos }: Look,
+  ): Promise<Map<string, Outcome>> {
     if (fresh.size === 0) return new Map()
     const alarms = [...fresh].map(([key, { report, eventKey, fileNames }]) => ({
       key,
@@ -81,9 +70,9 @@ export class AlarmRaising {
       day: dayOf(report.timeMs),
       fileNames: [...fileNames].slice(0, this.maxFiles),
     }))
-    const videos = await this.insertFiles(
-      alarms.flatMap(({ id, report: { deviceId }, fileNames }) => newFiles(id, deviceId, fileNames, 0)),
-    )
+    const missing = alarms.map(({ report }) => report.deviceId).filter((deviceId) => !deviceIds.has(deviceId))
+    await insertAlarmDevices(this.queries, this.dialect, [...new Set(missing)])
+    const files = alarms.flatMap(({ id, report: { deviceId }, fileNames }) => newFiles(id, deviceId, fileNames, 0))
     const filesOf = (deviceId: DeviceId, names: readonly string[]): AlarmFile[] =>
       names.map((fileName) => ({ fileName, videoId: videos.get(nameKey(deviceId, fileName)) ?? null }))
     const whole = alarms.map((alarm) => ({
@@ -112,12 +101,14 @@ export class AlarmRaising {
       report.latitude === null || report.longitude === null ? null : cellOf(report.latitude, report.longitude),
       search,
     ])
-    await insertRows(this.queries, 'alarms', INSERTED_COLUMNS, rows)
-    await this.insertWords(
+    await insertRows(this.queries, this.dialect, 'alarms', INSERTED_COLUMNS, rows)
+    await this.insertFiles(files, videos)
+    await insertWords(
+      this.queries,
+      this.dialect,
       whole.map(({ id, day, search }) => ({ id, block: blockOf(day), words: indexedWords(search) })),
     )
-    await this.ensureBlocks(whole.map(({ day }) => blockOf(day)))
-    await ensureAlarmDevices(this.queries, [...new Set(whole.map(({ report }) => report.deviceId))])
+    await this.insertBlocks(whole.map(({ day }) => blockOf(day)).filter((block) => !blocks.has(block)))
     return new Map(
       whole.map(({ key, id, report, files, fileNames }) => [
         key,
@@ -128,22 +119,29 @@ export class AlarmRaising {
 
   /** Adds names of files to alarms that were there. */
   private async addTo(
-    stored: ReadonlyMap<string, StoredRow>,
+    { alarms: stored, videos }: Look,
     groups: ReadonlyMap<string, Group>,
   ): Promise<Map<string, Outcome>> {
     if (stored.size === 0) return new Map()
     const keys = [...stored.keys()]
-    const rows = [...stored.values()]
-    const before = await loadAlarms(this.queries, rows)
-    const additions = before.map((alarm, i) => {
-      const known = new Set(alarm.files.map(({ fileName }) => fileName))
-      const wanted = [...(groups.get(keys[i] ?? '')?.fileNames ?? [])].filter((name) => !known.has(name))
-      return wanted.slice(0, Math.max(0, this.maxFiles - alarm.files.length))
-    })
-    const videos = await this.insertFiles(
-      before.flatMap(({ id, deviceId, files }, i) => newFiles(id, deviceId, additions[i] ?? [], files.length)),
+    const additionsTo = (alarms: readonly Alarm[]) =>
+      alarms.map((alarm, i) => {
+        const known = new Set(alarm.files.map(({ fileName }) => fileName))
+        const wanted = [...(groups.get(keys[i] ?? '')?.fileNames ?? [])].filter((name) => !known.has(name))
+        return wanted.slice(0, Math.max(0, this.maxFiles - alarm.files.length))
+      })
+    const seen = [...stored.values()]
+    const seenAlarms = await loadAlarms(this.queries, seen)
+    const toChange = additionsTo(seenAlarms)
+    const rows = await this.lock(seen, (i) => (toChange[i] ?? []).length > 0)
+    const before = rows === seen ? seenAlarms : await loadAlarms(this.queries, rows)
+    const additions = additionsTo(before)
+    const files = before.flatMap(({ id, deviceId, files }, i) =>
+      newFiles(id, deviceId, additions[i] ?? [], files.length),
     )
+    await this.insertFiles(files, videos)
     const outcomes = new Map<string, Outcome>()
+    const changes: { row: StoredRow; after: Alarm }[] = []
     for (const [i, alarm] of before.entries()) {
       const added = additions[i] ?? []
       const files = [
@@ -152,30 +150,52 @@ export class AlarmRaising {
       ]
       const after = { ...alarm, files }
       const row = rows[i]
-      if (added.length > 0 && row) await this.updateFiles(row, after)
+      if (added.length > 0 && row) changes.push({ row, after })
       outcomes.set(keys[i] ?? '', { alarm: after, isNew: false, added: new Set(added) })
     }
+    await this.updateFiles(changes)
     return outcomes
   }
 
-  private async updateFiles({ id, block, search }: StoredRow, { files, note }: Alarm): Promise<void> {
-    const names = files.map(({ fileName }) => fileName)
-    const after = alarmSearchText(names, note)
-    const hasVideo = files.some(({ videoId }) => videoId !== null)
-    await this.queries.query('UPDATE alarms SET file_count = ?, has_video = ?, search = ? WHERE id = ?', [
-      files.length,
-      hasVideo,
-      after,
-      id,
-    ])
-    await replaceWords(this.queries, { id, block }, search, after)
+  /** The rows, of which those to be changed are read again and nobody else changes them any more. @throws AlarmGoneError */
+  private async lock(seen: readonly StoredRow[], isChanged: (i: number) => boolean): Promise<readonly StoredRow[]> {
+    const changed = seen.filter((_, i) => isChanged(i)).map(({ id }) => id)
+    if (changed.length === 0 || this.dialect.lockRows === '') return seen
+    const now = new Map<string, StoredRow>()
+    for (const some of chunksOf(changed.toSorted(), this.dialect.atOnce.sought)) {
+      const { text, values } = isOneOf('id', some)
+      const select = `SELECT ${STORED_COLUMNS.join(', ')} FROM alarms WHERE ${text} ORDER BY id${this.dialect.lockRows}`
+      for (const row of await runSql<StoredRow>(this.queries, sql(select, ...values))) now.set(row.id, row)
+    }
+    if (now.size < changed.length) throw new AlarmGoneError()
+    return seen.map((row) => now.get(row.id) ?? row)
   }
 
-  /** @returns ids of videos by the names of files, as far as they are shown */
-  private async insertFiles(files: readonly NewFile[]): Promise<Map<string, string>> {
-    const videos = await findVideos(this.queries, files)
+  private async updateFiles(changes: readonly { readonly row: StoredRow; readonly after: Alarm }[]): Promise<void> {
+    const changed = changes.map(({ row: { id, block, search }, after: { files, note } }) => {
+      const names = files.map(({ fileName }) => fileName)
+      const hasVideo = files.some(({ videoId }) => videoId !== null)
+      return { id, block, before: search, after: alarmSearchText(names, note), count: files.length, hasVideo }
+    })
+    const rows = changed.map(({ id, count, hasVideo, after }) => [id, count, hasVideo, after] as const)
+    for (const some of statementsOf(rows, this.dialect.atOnce)) {
+      const valuesBy = (column: 1 | 2 | 3) => some.flatMap((row) => [row[0], row[column]])
+      const cases = `CASE id${' WHEN ? THEN ?'.repeat(some.length)} END`
+      const update = `UPDATE alarms SET file_count = ${cases}, has_video = ${cases}, search = ${cases}`
+      await this.queries.query(`${update} WHERE id IN (${placeholders(some.length)})`, [
+        ...valuesBy(1),
+        ...valuesBy(2),
+        ...valuesBy(3),
+        ...some.map(([id]) => id),
+      ])
+    }
+    await replaceWords(this.queries, this.dialect, changed)
+  }
+
+  private async insertFiles(files: readonly NewFile[], videos: ReadonlyMap<string, string>): Promise<void> {
     await insertRows(
       this.queries,
+      this.dialect,
       'alarm_files',
       ['alarm_id', 'position', 'device_id', 'file_name', 'video_id'],
       files.map(({ alarmId, position, deviceId, fileName }) => [
@@ -186,79 +206,20 @@ export class AlarmRaising {
         videos.get(nameKey(deviceId, fileName)) ?? null,
       ]),
     )
-    return videos
   }
 
-  private async insertWords(alarms: readonly { id: string; block: number; words: readonly string[] }[]): Promise<void> {
-    const rows = alarms.flatMap(({ id, block, words }) => words.map((word) => [block, word, id]))
-    await insertRows(this.queries, 'alarm_words', WORD_COLUMNS, rows)
-  }
-
-  private async ensureBlocks(blocks: readonly number[]): Promise<void> {
-    for (const some of chunksOf([...new Set(blocks)], SOUGHT_AT_ONCE)) {
-      const { text, values } = isOneOf('block', some)
-      const known = await runSql<{ block: number }>(
-        this.queries,
-        sql(`SELECT block FROM alarm_blocks WHERE ${text}`, ...values),
-      )
-      const there = new Set(known.map(({ block }) => block))
-      const missing = some.filter((block) => !there.has(block))
-      await insertRows(
-        this.queries,
-        'alarm_blocks',
-        ['block'],
-        missing.map((block) => [block]),
-      )
-    }
-  }
-}
-
-/** Brings the index of words from one search text of an alarm to another. */
-export async function replaceWords(
-  queries: Queries,
-  { id, block }: { readonly id: string; readonly block: number },
-  before: string,
-  after: string,
-): Promise<void> {
-  const [old, now] = [new Set(indexedWords(before)), new Set(indexedWords(after))]
-  const gone = [...old].filter((word) => !now.has(word))
-  const added = [...now].filter((word) => !old.has(word))
-  for (const some of chunksOf(gone, SOUGHT_AT_ONCE)) {
-    const { text, values } = isOneOf('word', some)
-    await queries.query(`DELETE FROM alarm_words WHERE block = ? AND ${text} AND alarm_id = ?`, [block, ...values, id])
-  }
-  await insertRows(
-    queries,
-    'alarm_words',
-    WORD_COLUMNS,
-    added.map((word) => [block, word, id]),
-  )
-}
-
-/** @returns ids of the shown videos of these names, by {@link nameKey} */
-export async function findVideos(
-  queries: Queries,
-  files: readonly Pick<NewFile, 'deviceId' | 'fileName'>[],
-): Promise<Map<string, string>> {
-  const videos = new Map<string, string>()
-  const names = new Map(files.map((file) => [nameKey(file.deviceId, file.fileName), file]))
-  for (const some of chunksOf([...names.values()], SOUGHT_AT_ONCE)) {
-    const pairs = some.map(({ deviceId, fileName }) => sql('(device_id = ? AND file_name = ?)', deviceId, fileName))
-    const { text, values } = joinSql(pairs, ' OR ')
-    const rows = await runSql<{ id: string; device_id: string; file_name: string }>(
-      queries,
-      sql(`SELECT id, device_id, file_name FROM videos WHERE (${text}) AND listed_at IS NOT NULL`, ...values),
+  private async insertBlocks(blocks: readonly number[]): Promise<void> {
+    await insertRows(
+      this.queries,
+      this.dialect,
+      'alarm_blocks',
+      ['block'],
+      [...new Set(blocks)].sort(ascending).map((block) => [block]),
+      this.dialect.unlessThere('block'),
     )
-    for (const { id, device_id, file_name } of rows) videos.set(nameKey(device_id, file_name), id)
   }
-  return videos
 }
 
-export function nameKey(deviceId: DeviceId, fileName: string): string {
-  return `${deviceId}/${fileName}`
-}
-
-const WORD_COLUMNS = ['block', 'word', 'alarm_id']
 const INSERTED_COLUMNS = [
   'id',
   'device_id',
@@ -281,6 +242,7 @@ const INSERTED_COLUMNS = [
   'search',
 ]
 
+/** In the order of the index that tells alarms apart, or at least one that all nodes have. */
 function groupsOf(reports: readonly AlarmReport[]): Map<string, Group> {
   const groups = new Map<string, Group>()
   for (const report of reports) {
@@ -290,7 +252,7 @@ function groupsOf(reports: readonly AlarmReport[]): Map<string, Group> {
     for (const name of report.fileNames) group.fileNames.add(name)
     groups.set(key, group)
   }
-  return groups
+  return new Map([...groups].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Says of the first report of each thing that it brought it, and of repeats that they brought nothing. */
@@ -310,8 +272,8 @@ function inOrder(reports: readonly AlarmReport[], outcomes: ReadonlyMap<string, 
   })
 }
 
-function identityOf(deviceId: DeviceId, type: string, timeMs: number, eventKey: string): string {
-  return `${deviceId} ${type} ${timeMs} ${eventKey}`
+function ascending(a: number, b: number): number {
+  return a - b
 }
 
 function newFiles(alarmId: string, deviceId: DeviceId, names: readonly string[], position: number): NewFile[] {

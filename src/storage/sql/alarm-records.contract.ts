@@ -402,6 +402,21 @@ export function alarmRecordsContract(database: string, open: () => Promise<Opene
         expect(await keysOf({ text: 'front' })).toEqual([1])
       })
 
+      it('takes a note that grows beyond its column when it is folded, and finds it by most of its words', async () => {
+        const { id } = await raiseOne({ fileNames: ['front.mp4'] })
+        // Each letter becomes six, and of a word with hyphens each end is a word of its own.
+        const note = `${Array.from({ length: 8 }, () => '㌖'.repeat(240)).join('-')} fine`
+
+        expect(await records.edit(id, { note }, 'ann', T)).toMatchObject({ note })
+
+        for (const text of ['front', 'fine', 'キロメートル'.repeat(240)]) {
+          expect((await list({ text })).map((alarm) => alarm.id)).toEqual([id])
+        }
+        await records.edit(id, { note: '\u{FDFA}'.repeat(2000) }, 'ann', T)
+        expect((await list({ text: '\u{FDFA}' })).map((alarm) => alarm.id)).toEqual([id])
+        expect(await list({ text: 'fine' })).toEqual([])
+      })
+
       it('tells words apart that differ only far behind', async () => {
         const long = 'x'.repeat(150)
         await raise(

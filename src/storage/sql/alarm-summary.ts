@@ -1,8 +1,9 @@
 import { ALARM_STATUSES, ALARM_TYPES } from '../../model/alarm.js'
+import { boundsWithin, listBlocks } from './alarm-blocks.js'
 import { choiceConditions, dayConditions, idConditions, type NarrowFilter, narrow, valuesOf } from './alarm-filter.js'
-import { blockOf, dayText, FIRST_DAY, idFloorOf } from './alarm-keys.js'
+import { dayText, FIRST_DAY, idFloorOfDay } from './alarm-keys.js'
 import { crossedLegs, type Leg, type Legs, legsOf, MAX_ASSIGNEES, MAX_DEVICES } from './alarm-legs.js'
-import { placeJoin, rowConditions, type WordsStart, wordIdsSql } from './alarm-list-sql.js'
+import { type AlarmListSql, rowConditions, type WordsStart } from './alarm-list-sql.js'
 import type { AlarmListing } from './alarm-listing.js'
 import type { AlarmCount, AlarmFilter, AlarmGrouping } from './alarm-records.js'
 import { allOf, chunksOf, isOneOf, type Queries, runSql, type Sql, sql } from './sql-rows.js'
@@ -18,13 +19,13 @@ interface Slice {
 }
 
 const KEYS = { type: 'type', device: 'device_id', day: 'day', status: 'status' } as const
-const DAY_MS = 86_400_000
-const ALARMS = sql('alarms a')
 /** A summary over everything goes in about so many steps, between which others have their turn. */
 const STEPS = 100
 const STEPS_OF_ASSIGNEE = 10
 /** Devices in one statement. */
 const MOST_VALUES = 200
+/** Blocks in one statement, where they are given to it. */
+const MOST_BLOCKS = 32
 /** Fewer days than this part of all are read alarm by alarm, though an index over devices needs no alarm itself. */
 const FEW_OF_ALL_DAYS = 0.05
 
@@ -34,10 +35,14 @@ const FEW_OF_ALL_DAYS = 0.05
  * statements of some milliseconds, one after the other, so that no list waits long for a reader.
  */
 export class AlarmSummary {
+  private readonly statements: AlarmListSql
+
   constructor(
     private readonly queries: Queries,
     private readonly listing: AlarmListing,
-  ) {}
+  ) {
+    this.statements = listing.statements
+  }
 
   async summarize(given: AlarmFilter, by: AlarmGrouping): Promise<AlarmCount[]> {
     const filter = narrow(given)
@@ -52,12 +57,12 @@ export class AlarmSummary {
     return [...counts].map(([key, count]) => ({ key, count }))
   }
 
-  private async slicesOf(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
-    if (filter.words.length === 0 && filter.box === undefined) return this.columnSlices(filter, by)
-    const start = await this.listing.startOf(filter, { direction: 'DESC' })
+  private async slicesOf(given: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
+    if (given.words.length === 0 && given.box === undefined) return this.columnSlices(given, by)
+    const { filter, start } = await this.listing.plan(given, { direction: 'DESC' })
     switch (start.by) {
       case 'words':
-        return [wordsSlice(filter, start)]
+        return this.wordsSlices(filter, start)
       case 'place':
         return this.placeSlices(filter)
       case 'columns':
@@ -74,12 +79,12 @@ export class AlarmSummary {
     const named = await this.devicesOf(filter.words)
     if (named.length === all.length) return this.columnSlices({ ...filter, words: [] }, by)
     const own = await this.listing.startOfOwnWords(filter, { direction: 'DESC' })
-    const others = own ? [wordsSlice(filter, own)] : await this.rowSlices(filter)
+    const others = own ? await this.wordsSlices(filter, own) : await this.rowSlices(filter)
     if (named.length === 0) return others
     const isOther = isOtherDevice(filter.words)
     return [
       ...others.map((slice) => ({ ...slice, where: [...slice.where, isOther] })),
-      ...namedSlices(filter, named, Math.ceil(all.length / STEPS)),
+      ...this.namedSlices(filter, named, Math.ceil(all.length / STEPS)),
     ]
   }
 
@@ -97,21 +102,21 @@ export class AlarmSummary {
   private async columnSlices(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
     const devices = valuesOf(filter, 'device_id')
     const assignees = valuesOf(filter, 'assignee')
-    if (devices && devices.length <= MAX_DEVICES) return legSlices(filter, legsOf(filter))
+    if (devices && devices.length <= MAX_DEVICES) return this.legSlices(filter, legsOf(filter))
     const isOverDevices = by === 'device' || devices !== undefined || (assignees?.length ?? 0) > MAX_ASSIGNEES
     if (isOverDevices) return (await this.isShort(filter)) ? this.timeSlices(filter) : this.deviceSlices(filter)
     if (assignees) return this.assigneeSlices(filter, by)
-    const legs = crossedLegs(filter, [
+    const legs = crossedLegs(filter, 'alarms_by_type', [
       ['type', valuesOf(filter, 'type') ?? ALARM_TYPES],
       ['status', valuesOf(filter, 'status') ?? ALARM_STATUSES],
       ['has_video', valuesOf(filter, 'has_video') ?? [0, 1]],
     ])
-    return legSlices(filter, legs)
+    return this.legSlices(filter, legs)
   }
 
   /** One assignee may have a large part of all alarms, which only counts of days take as they lie. */
   private async assigneeSlices(filter: NarrowFilter, by: AlarmGrouping): Promise<Slice[]> {
-    const slices = legSlices(filter, legsOf(filter))
+    const slices = this.legSlices(filter, legsOf(filter))
     if (by !== 'type') return slices
     const steps = stepsOf(await this.blocksOf(filter), STEPS_OF_ASSIGNEE)
     return slices.flatMap((slice) =>
@@ -123,12 +128,12 @@ export class AlarmSummary {
   private async rowSlices(filter: NarrowFilter): Promise<Slice[]> {
     const legs = legsOf(filter)
     const isByTime = legs.legs.every(({ equals }) => equals.length === 0)
-    return isByTime ? this.timeSlices(filter) : legSlices(filter, legs)
+    return isByTime ? this.timeSlices(filter) : this.legSlices(filter, legs)
   }
 
   private async deviceSlices({ choices, bounds }: NarrowFilter): Promise<Slice[]> {
     return stepsOf(await this.devicesOf([])).map(({ first, last }) => ({
-      from: ALARMS,
+      from: sql(this.statements.alarmsBy('alarms_by_device')),
       orderedBy: 'device_id',
       where: [
         sql('a.device_id BETWEEN ? AND ?', first, last),
@@ -141,55 +146,68 @@ export class AlarmSummary {
   private async timeSlices(filter: NarrowFilter): Promise<Slice[]> {
     const steps = stepsOf(await this.blocksOf(filter))
     return steps.map((_, i) => ({
-      from: ALARMS,
+      from: sql(this.statements.alarmsBy('PRIMARY')),
       where: [...stepConditions(steps, i), ...idConditions(filter.bounds, 'a.id'), ...rowConditions(filter)],
     }))
   }
 
   private async placeSlices(filter: NarrowFilter): Promise<Slice[]> {
-    const join = placeJoin(filter)
-    return stepsOf(await this.blocksOf(filter)).map(({ first, last }) => ({
-      from: join.from,
-      where: [sql('b.block BETWEEN ? AND ?', first, last), ...join.where],
+    return stepsOf(await this.blocksOf(filter)).map(({ first, last, all }) => {
+      if (!this.listing.dialect.joinsRanges) return this.statements.placeJoin(filter, all)
+      const { from, where } = this.statements.placeJoin(filter)
+      return { from, where: [sql('b.block BETWEEN ? AND ?', first, last), ...where] }
+    })
+  }
+
+  private async wordsSlices(filter: NarrowFilter, start: WordsStart): Promise<Slice[]> {
+    const slice = (ids: Sql) => ({ from: this.statements.alarmsOf(ids), where: [sql('a.id = k.id')] })
+    if (this.listing.dialect.joinsRanges) return [slice(this.statements.wordIds(filter, start))]
+    return [...chunksOf(await this.blocksOf(filter), MOST_BLOCKS)].map((some) =>
+      slice(this.statements.wordIds({ ...filter, bounds: boundsWithin(filter.bounds, some) }, start, some)),
+    )
+  }
+
+  /** All alarms of the devices that the filter's columns let through, whatever their own words. */
+  private namedSlices({ choices, bounds }: NarrowFilter, devices: readonly string[], atOnce: number): Slice[] {
+    const chosen = choices.find(({ column }) => column === 'device_id')?.values
+    const asked = chosen ? devices.filter((device) => chosen.includes(device)) : devices
+    return [...chunksOf(asked, Math.min(atOnce, MOST_VALUES))].map((some) => ({
+      from: sql(this.statements.alarmsBy('alarms_by_device')),
+      orderedBy: 'device_id',
+      where: [
+        isOneOf('a.device_id', some),
+        // Of the indexes that begin with devices, the one that goes on with days.
+        sql('a.day >= ?', FIRST_DAY),
+        ...dayConditions(bounds, 'a.day'),
+        ...choiceConditions(choices.filter(({ column }) => column !== 'device_id')),
+        ...idConditions(bounds, 'a.id'),
+      ],
     }))
   }
 
-  private async blocksOf({ bounds }: NarrowFilter): Promise<number[]> {
-    const { text, values } = allOf(dayConditions(bounds, 'block', blockOf))
-    const rows = await runSql<{ block: number }>(
-      this.queries,
-      sql(`SELECT block FROM alarm_blocks WHERE ${text} ORDER BY block`, ...values),
-    )
-    return rows.map(({ block }) => Number(block))
+  private legSlices(filter: NarrowFilter, { legs, rest, index }: Legs): Slice[] {
+    return legs.map(({ equals }) => ({
+      from: sql(this.statements.alarmsBy(index)),
+      equals,
+      // Where an index is searched by what is equal, days come next.
+      ...(equals.length === 0 ? {} : { orderedBy: 'day' }),
+      where: [
+        ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
+        ...dayConditions(filter.bounds, 'a.day'),
+        ...idConditions(filter.bounds, 'a.id'),
+        ...rowConditions({ ...filter, choices: rest }),
+      ],
+    }))
+  }
+
+  private blocksOf({ bounds }: NarrowFilter): Promise<number[]> {
+    return listBlocks(this.queries, bounds, 'ASC')
   }
 
   private async isShort(filter: NarrowFilter): Promise<boolean> {
     const [inside, all] = [await this.blocksOf(filter), await this.blocksOf({ ...filter, bounds: {} })]
     return inside.length < all.length * FEW_OF_ALL_DAYS
   }
-}
-
-function wordsSlice(filter: NarrowFilter, start: WordsStart): Slice {
-  const ids = wordIdsSql(filter, start)
-  return { from: sql(`(${ids.text}) k CROSS JOIN alarms a`, ...ids.values), where: [sql('a.id = k.id')] }
-}
-
-/** All alarms of the devices that the filter's columns let through, whatever their own words. */
-function namedSlices({ choices, bounds }: NarrowFilter, devices: readonly string[], atOnce: number): Slice[] {
-  const chosen = choices.find(({ column }) => column === 'device_id')?.values
-  const asked = chosen ? devices.filter((device) => chosen.includes(device)) : devices
-  return [...chunksOf(asked, Math.min(atOnce, MOST_VALUES))].map((some) => ({
-    from: ALARMS,
-    orderedBy: 'device_id',
-    where: [
-      isOneOf('a.device_id', some),
-      // Of the indexes that begin with devices, the one that goes on with days.
-      sql('a.day >= ?', FIRST_DAY),
-      ...dayConditions(bounds, 'a.day'),
-      ...choiceConditions(choices.filter(({ column }) => column !== 'device_id')),
-      ...idConditions(bounds, 'a.id'),
-    ],
-  }))
 }
 
 /** That the device is none of those whose words are all of these. */
@@ -209,32 +227,18 @@ function countsSql({ from, where, equals = [], orderedBy }: Slice, by: AlarmGrou
   return sql(`SELECT ${key} AS k, COUNT(*) AS n ${rest.text} GROUP BY ${key}`, ...rest.values)
 }
 
-function legSlices(filter: NarrowFilter, { legs, rest }: Legs): Slice[] {
-  return legs.map(({ equals }) => ({
-    from: ALARMS,
-    equals,
-    // Where an index is searched by what is equal, days come next.
-    ...(equals.length === 0 ? {} : { orderedBy: 'day' }),
-    where: [
-      ...equals.map(([column, value]) => sql(`a.${column} = ?`, value)),
-      ...dayConditions(filter.bounds, 'a.day'),
-      ...idConditions(filter.bounds, 'a.id'),
-      ...rowConditions({ ...filter, choices: rest }),
-    ],
-  }))
-}
-
 interface Step<T> {
   readonly first: T
   readonly last: T
+  readonly all: readonly T[]
 }
 
-/** Cuts what is in order into steps, first and last of each. */
+/** Cuts what is in order into steps. */
 function stepsOf<T>(all: readonly T[], most = STEPS): Step<T>[] {
   const steps: Step<T>[] = []
   for (const some of chunksOf(all, Math.ceil(all.length / most))) {
     const [first, last] = [some[0], some.at(-1)]
-    if (first !== undefined && last !== undefined) steps.push({ first, last })
+    if (first !== undefined && last !== undefined) steps.push({ first, last, all: some })
   }
   return steps
 }
@@ -243,7 +247,7 @@ function stepsOf<T>(all: readonly T[], most = STEPS): Step<T>[] {
 function stepConditions(steps: readonly Step<number>[], i: number): Sql[] {
   const [first, next] = [i === 0 ? undefined : steps[i]?.first, steps[i + 1]?.first]
   return [
-    ...(first === undefined ? [] : [sql('a.id >= ?', idFloorOf(first * DAY_MS)), sql('a.day >= ?', first)]),
-    ...(next === undefined ? [] : [sql('a.id < ?', idFloorOf(next * DAY_MS)), sql('a.day < ?', next)]),
+    ...(first === undefined ? [] : [sql('a.id >= ?', idFloorOfDay(first)), sql('a.day >= ?', first)]),
+    ...(next === undefined ? [] : [sql('a.id < ?', idFloorOfDay(next)), sql('a.day < ?', next)]),
   ]
 }

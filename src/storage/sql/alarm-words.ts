@@ -5,6 +5,8 @@ import { searchWordsOf } from '../../model/search-text.js'
 export const MAX_INDEXED_LENGTH = 64
 /** Of a hostile alarm (20 names of 100 parts each) only so many words are kept. */
 const MAX_WORDS = 400
+/** Of columns of text up to 64 KiB; folding takes some letters apart, so that a short text may become longer than its column. */
+const MAX_TEXT_BYTES = 60_000
 /** Above everything that a word may go on with, on every database. */
 const ABOVE_ALL = '\u{10FFFF}'
 const HALF_A_PAIR = /[\uD800-\uDBFF]$/
@@ -36,6 +38,15 @@ export function rangeOfWord(word: string): [string, string] {
   return [part, part + ABOVE_ALL]
 }
 
+/** Words that would make it too long are left out; those that they were made of stay. */
 function joined(words: readonly string[]): string {
-  return words.map((word) => ` ${word}`).join('')
+  let text = ''
+  let bytes = 0
+  for (const word of words) {
+    const more = Buffer.byteLength(word) + 1
+    if (bytes + more > MAX_TEXT_BYTES) continue
+    bytes += more
+    text += ` ${word}`
+  }
+  return text
 }

@@ -84,6 +84,24 @@ export function auditRecordsContract(database: string, open: () => Promise<Opene
       expect(await targetsOf({ actions: [] })).toEqual([])
     })
 
+    it('takes bounds and places of any time, however far', async () => {
+      await appendAll(entry('1'), entry('2', { atMs: T + 1 }))
+      const first = Date.parse('-271821-04-20T00:00:00.000Z')
+      const last = Date.parse('+275760-09-13T00:00:00.000Z')
+
+      for (const far of [first, Date.parse('0000-01-01T00:00:00Z')]) {
+        expect(await targetsOf({ fromMs: far })).toEqual(['2', '1'])
+        expect(await targetsOf({ toMs: far })).toEqual([])
+        expect(await targetsOf({ before: { atMs: far, id: '0' } })).toEqual([])
+        expect(await records.removeOlderThan(far)).toBe(0)
+      }
+      for (const far of [last, Date.parse('+010000-01-01T00:00:00Z')]) {
+        expect(await targetsOf({ fromMs: far })).toEqual([])
+        expect(await targetsOf({ toMs: far })).toEqual(['2', '1'])
+        expect(await targetsOf({ before: { atMs: far, id: '0' } })).toEqual(['2', '1'])
+      }
+    })
+
     it('removes by age only', async () => {
       await appendAll(entry('1'), entry('2', { atMs: T + 1 }), entry('3', { atMs: T + 2 }))
 

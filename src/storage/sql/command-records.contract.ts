@@ -99,6 +99,15 @@ export function commandRecordsContract(database: string, open: () => Promise<Ope
       expect([...first, ...second]).toEqual(all)
     })
 
+    it('takes a place in the list of any time, however far', async () => {
+      await records.insert(command('d', T))
+      const listFrom = async (createdAtMs: number) =>
+        (await records.list({ deviceId: 'd', limit: 5, before: { createdAtMs, id: '0' } })).length
+
+      expect(await listFrom(Date.parse('-271821-04-20T00:00:00.000Z'))).toBe(0)
+      expect(await listFrom(Date.parse('+275760-09-13T00:00:00.000Z'))).toBe(1)
+    })
+
     it('finds what a request made, also after it was changed, but not what one before made under the same key', async () => {
       const made = await records.insert(command('d'), 'key')
       await insertAll(command('d'))

@@ -23,10 +23,7 @@ export class CopiedVideos {
   /** @returns undefined when the copy is of a time before there were videos */
   static open(file: string): CopiedVideos | undefined {
     const connection = new SqliteConnection(file)
-    const isThere = connection
-      .prepareQuery("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'videos'")
-      .get()
-    if (isThere) return new CopiedVideos(connection)
+    if (hasTable(connection, 'videos')) return new CopiedVideos(connection)
     connection.close()
     return undefined
   }
@@ -64,9 +61,17 @@ export class CopiedVideos {
   /** Units begin these again: their bytes are not in the copy. */
   forgetUploads(): void {
     this.connection.exec('DELETE FROM uploads')
+    // One that an older version left has none.
+    if (hasTable(this.connection, 'direct_uploads')) this.connection.exec('DELETE FROM direct_uploads')
   }
 
   close(): void {
     this.connection.close()
   }
+}
+
+function hasTable(connection: SqliteConnection, name: string): boolean {
+  return (
+    connection.prepareQuery("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get([name]) !== undefined
+  )
 }

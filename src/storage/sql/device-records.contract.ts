@@ -124,6 +124,38 @@ export function deviceRecordsContract(database: string, open: () => Promise<Open
         expect(await idsOf({ text: 'n p' })).toEqual(['a'])
       })
 
+      it('learns the protocol as it is now, and brand and model where there is none', async () => {
+        await insertAll(device('new', { name: 'Truck 7' }), device('set', { brand: 'Acme', model: 'X1' }))
+        const facts = { protocol: 'queclink', brand: 'Queclink', model: 'GV300' }
+
+        expect(await records.learn('new', facts)).toEqual(device('new', { name: 'Truck 7', ...facts }))
+        expect(await records.learn('set', { ...facts, protocol: 'ruptela' })).toMatchObject({ protocol: 'ruptela' })
+        await records.learn('new', { protocol: null, brand: 'Other', model: 'Other' })
+
+        expect(await records.find('new')).toEqual(device('new', { name: 'Truck 7', ...facts, protocol: null }))
+        expect(await records.find('set')).toEqual(device('set', { brand: 'Acme', model: 'X1', protocol: 'ruptela' }))
+        expect(await idsOf({ text: 'queclink gv3' })).toEqual(['new'])
+      })
+
+      it('learns nothing of a device that is not there, and nothing that is known', async () => {
+        const known = device('a', { protocol: 'teltonika', brand: 'Teltonika' })
+        await insertAll(known)
+
+        expect(await records.learn('b', { protocol: 'teltonika' })).toBeUndefined()
+        expect(await records.learn('a', { protocol: 'teltonika', brand: 'Teltonika' })).toEqual(known)
+        expect(await records.learn('a', { protocol: 'teltonika' })).toEqual(known)
+      })
+
+      it('does not lose what an admin sets while something is learned', async () => {
+        await insertAll(device('a'))
+        await Promise.all([
+          records.learn('a', { protocol: 'teltonika', brand: 'Teltonika', model: 'FMB120' }),
+          records.update('a', { brand: 'Acme', model: 'X1' }),
+        ])
+
+        expect(await records.find('a')).toEqual(device('a', { protocol: 'teltonika', brand: 'Acme', model: 'X1' }))
+      })
+
       it('deletes once', async () => {
         await records.insert(device('a'))
 

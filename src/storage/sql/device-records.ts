@@ -25,6 +25,14 @@ export interface DeviceRecord {
   readonly lastSeenAtMs: number | null
 }
 
+/** What a device's own messages say of it. */
+export interface DeviceFacts {
+  /** As it is spoken now; null: that of units that speak JSON, which has no name. */
+  readonly protocol: string | null
+  readonly brand?: string | undefined
+  readonly model?: string | undefined
+}
+
 export type DeviceChanges = Partial<Omit<DeviceRecord, 'deviceId' | 'kind' | 'createdAtMs'>>
 
 /** Filters narrow each other; an empty list among them lets nothing through, except in `except`. */
@@ -51,6 +59,12 @@ export abstract class DeviceRecords {
   abstract insert(record: DeviceRecord): Promise<boolean>
   /** @returns the record after the change, or undefined when there is none */
   abstract update(deviceId: DeviceId, changes: DeviceChanges): Promise<DeviceRecord | undefined>
+  /**
+   * Keeps what a device's messages say of it: the protocol as it is now, brand and model only where there is none yet, in one step with
+   * looking. Nothing is written where nothing is new.
+   * @returns the record after it, or undefined when there is none
+   */
+  abstract learn(deviceId: DeviceId, facts: DeviceFacts): Promise<DeviceRecord | undefined>
   /** @returns false when there was none */
   abstract delete(deviceId: DeviceId): Promise<boolean>
   /** Writes many last-heard times in one go; a time never moves backwards. */

@@ -11,6 +11,7 @@ const key = (scopeHash: string, changes: Partial<IdempotencyRecord> = {}): Idemp
   scopeHash,
   bodyHash: 'b'.repeat(64),
   createdAtMs: T,
+  owner: 'one',
   status: null,
   sealed: null,
   ...changes,
@@ -48,7 +49,7 @@ export function idempotencyRecordsContract(database: string, open: () => Promise
 
       await records.complete('k', 201, sealed)
 
-      expect(await records.claim(key('k'))).toEqual(key('k', { status: 201, sealed }))
+      expect(await records.claim(key('k'))).toEqual(key('k', { owner: null, status: 201, sealed }))
     })
 
     it('gives a running claim back, and never a finished one', async () => {
@@ -56,25 +57,38 @@ export function idempotencyRecordsContract(database: string, open: () => Promise
       await records.claim(key('finished'))
       await records.complete('finished', 200, 'x')
 
-      await records.release('running')
-      await records.release('finished')
-      await records.release('unknown')
+      await records.release('running', T)
+      await records.release('finished', T)
+      await records.release('unknown', T)
 
       expect(await records.claim(key('running'))).toBeUndefined()
-      expect(await records.claim(key('finished'))).toEqual(key('finished', { status: 200, sealed: 'x' }))
+      expect(await records.claim(key('finished'))).toEqual(key('finished', { owner: null, status: 200, sealed: 'x' }))
     })
 
-    it('gives back what was running before a moment', async () => {
-      await records.claim(key('old'))
-      await records.claim(key('old-finished'))
-      await records.complete('old-finished', 200, 'x')
-      await records.claim(key('new', { createdAtMs: T + 1 }))
+    it('does not give back a claim that somebody made after the one that is meant', async () => {
+      await records.claim(key('k', { createdAtMs: T + 1 }))
 
-      expect(await records.releaseRunning(T + 1)).toBe(1)
+      await records.release('k', T)
 
-      expect(await records.claim(key('old'))).toBeUndefined()
-      expect(await records.claim(key('old-finished'))).toMatchObject({ status: 200 })
-      expect(await records.claim(key('new'))).toMatchObject({ createdAtMs: T + 1 })
+      expect(await records.claim(key('k'))).toMatchObject({ createdAtMs: T + 1 })
+    })
+
+    it('gives back what a server was running, and what nobody knows the server of', async () => {
+      await records.claim(key('own'))
+      await records.claim(key('own-finished'))
+      await records.complete('own-finished', 200, 'x')
+      await records.claim(key('odd', { createdAtMs: T - 1 }))
+      await records.complete('odd', 200, 'one')
+      await records.claim(key('nobody', { owner: null }))
+      await records.claim(key('other', { owner: 'other' }))
+
+      expect(await records.releaseRunning('one')).toBe(2)
+
+      expect(await records.claim(key('own'))).toBeUndefined()
+      expect(await records.claim(key('own-finished'))).toMatchObject({ status: 200 })
+      expect(await records.claim(key('odd'))).toMatchObject({ status: 200, sealed: 'one' })
+      expect(await records.claim(key('nobody'))).toBeUndefined()
+      expect(await records.claim(key('other'))).toMatchObject({ owner: 'other' })
     })
 
     it('removes by age', async () => {

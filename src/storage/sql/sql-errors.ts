@@ -11,6 +11,8 @@ export function isDuplicateKey(error: unknown): boolean {
 /** SQLite's words, and the classes of the SQL standard (22: data, 23: constraints), for a value that a table does not take. */
 const SQLITE_REFUSES_VALUE = /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/
 const SQL_STATE_REFUSES_VALUE = /^2[23]/
+/** What MySQL puts into other classes: a statement that is too long, text of another encoding, a condition of a column. */
+export const MYSQL_REFUSES_VALUE: ReadonlySet<number> = new Set([1153, 1265, 1292, 1366, 3819])
 
 /**
  * Whether a write failed for what was to be written, so that it fails whenever it is tried: a table does not take the value, or it is no
@@ -19,7 +21,12 @@ const SQL_STATE_REFUSES_VALUE = /^2[23]/
 export function isValueAtFault(error: unknown): boolean {
   if (error instanceof RangeError) return true
   if (!(error instanceof Error)) return false
-  const { code, sqlState } = error as { readonly code?: unknown; readonly sqlState?: unknown }
+  const { code, sqlState, errno } = error as {
+    readonly code?: unknown
+    readonly sqlState?: unknown
+    readonly errno?: unknown
+  }
+  if (typeof errno === 'number' && MYSQL_REFUSES_VALUE.has(errno)) return true
   return SQLITE_REFUSES_VALUE.test(String(code)) || SQL_STATE_REFUSES_VALUE.test(String(sqlState))
 }
 

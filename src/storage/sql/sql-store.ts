@@ -27,14 +27,15 @@ export abstract class SqlStore {
   /**
    * Runs writes to several records as one: all of them are kept once this resolves, none when it rejects, also in a crash.
    * @param work what is done by these records is one; all others wait for it to write, so it does nothing else. One at a time: it
-   * awaits each call before the next. Its error undoes everything and is thrown on
-   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`: nothing was kept
+   * awaits each call before the next. Its error undoes everything and is thrown on. On a server it may be run again from its beginning
+   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`: nothing was kept; only where a server was asked to commit and its
+   * answer was lost, as the message says, all of it may be
    */
   abstract together<Done>(work: (records: JoinedRecords) => Promise<Done>): Promise<Done>
   /**
    * Copies an embedded database, consistently, while it is in use.
    * @param file the copy; one that exists is replaced when the new one is whole
-   * @throws AppError `disk_full` | `store_unavailable`
+   * @throws AppError `disk_full` | `store_unavailable` | `internal`, in words, for a database on a server
    */
   abstract backupTo(file: string): Promise<void>
   /** Finishes what is under way and closes. */

@@ -5,11 +5,14 @@ import { BetterSqlite3Driver } from 'typeorm/driver/better-sqlite3/BetterSqlite3
 import { MIGRATIONS } from '../../../migrations/migrations.js'
 import { StoreOpenError } from '../store-open-error.js'
 import { ENTITIES } from './entities/entities.js'
+import { refuseNewerSchema } from './sql-schema.js'
 import { SqliteDatabase, type SqliteLimits } from './sqlite-database.js'
 import { SqliteQueryRunner } from './sqlite-query-runner.js'
 
 export interface SqliteDataSourceOptions {
   readonly file: string
+  /** Whether the steps of the schema that are left are taken; by default they are. */
+  readonly isBroughtUpToDate?: boolean
   readonly limits?: Partial<SqliteLimits>
 }
 
@@ -44,7 +47,11 @@ class SqliteDataSource extends DataSource {
  * Opens the relational database in a file, made if absent, and brings its schema up to date.
  * @throws StoreOpenError naming the file and the reason
  */
-export async function openSqliteDataSource({ file, limits }: SqliteDataSourceOptions): Promise<DataSource> {
+export async function openSqliteDataSource({
+  file,
+  limits,
+  isBroughtUpToDate = true,
+}: SqliteDataSourceOptions): Promise<DataSource> {
   const obstacle = findObstacle(file)
   if (obstacle) throw new StoreOpenError(file, obstacle)
   const database = await SqliteDatabase.open(file, limits)
@@ -64,8 +71,7 @@ export async function openSqliteDataSource({ file, limits }: SqliteDataSourceOpt
   try {
     database.setPatient(true)
     await dataSource.initialize()
-    await refuseNewerSchema(dataSource)
-    await dataSource.runMigrations()
+    if (isBroughtUpToDate) await bringUpToDate(dataSource, file)
     database.setPatient(false)
     return dataSource
   } catch (cause) {
@@ -86,21 +92,14 @@ function findObstacle(file: string): string | undefined {
   }
 }
 
-/** A migration that this program does not know may have changed anything: it would read and write on wrong beliefs. */
-async function refuseNewerSchema(dataSource: DataSource): Promise<void> {
+async function bringUpToDate(dataSource: DataSource, file: string): Promise<void> {
   const queryRunner = dataSource.createQueryRunner()
   try {
-    if (!(await queryRunner.hasTable('migrations'))) return
-    const known = new Set<string>(MIGRATIONS.map(({ name }) => name))
-    const rows: { name: string }[] = await queryRunner.query('SELECT name FROM migrations ORDER BY id')
-    const unknown = rows.find(({ name }) => !known.has(name))
-    if (unknown) {
-      const file = String(dataSource.options.database)
-      throw new StoreOpenError(file, `it was made by a newer version of Milepost (schema change ${unknown.name})`)
-    }
+    await refuseNewerSchema(queryRunner, file)
   } finally {
     await queryRunner.release()
   }
+  await dataSource.runMigrations()
 }
 
 function messageOf(error: unknown): string {

@@ -6,7 +6,7 @@ import { countAlarmDevices, findRenamedDevices, renameAlarmDevice } from './alar
 import { AlarmEditing } from './alarm-editing.js'
 import { AlarmIds } from './alarm-keys.js'
 import { AlarmListing } from './alarm-listing.js'
-import { AlarmRaising } from './alarm-raising.js'
+import { AlarmGoneError, AlarmRaising } from './alarm-raising.js'
 import {
   type AlarmCount,
   type AlarmEdit,
@@ -20,7 +20,8 @@ import {
 } from './alarm-records.js'
 import { ALARM_COLUMNS, type AlarmRow, loadAlarms } from './alarm-rows.js'
 import { AlarmSummary } from './alarm-summary.js'
-import { isDuplicateKey, isValueAtFault } from './sql-errors.js'
+import { dialectOf, type SqlDialect } from './sql-dialect.js'
+import { isDuplicateKey, isValueAtFault, storeUnavailable } from './sql-errors.js'
 import { isOneOf, runSql, sql } from './sql-rows.js'
 import type { SqlSource } from './sql-source.js'
 import { findUnjoined, findUnjoinedAfter, unjoinedSql } from './unjoined-files.js'
@@ -34,16 +35,19 @@ const NAMES_STAY_MS = 5000
 
 /** Alarms in the relational database. */
 export class TypeormAlarmRecords extends AlarmRecords {
+  private readonly dialect: SqlDialect
   private readonly listing: AlarmListing
   private readonly summary: AlarmSummary
   private freshUntilMs = 0
+  private countedUntilMs = 0
 
   constructor(
     private readonly source: SqlSource,
     private readonly ids = new AlarmIds(),
   ) {
     super()
-    this.listing = new AlarmListing(source)
+    this.dialect = dialectOf(source)
+    this.listing = new AlarmListing(source, this.dialect)
     this.summary = new AlarmSummary(source, this.listing)
   }
 
@@ -77,44 +81,47 @@ export class TypeormAlarmRecords extends AlarmRecords {
   }
 
   async edit(id: string, edit: AlarmEdit, by: string, atMs: number): Promise<Alarm | undefined> {
-    return this.source.transaction((manager) => new AlarmEditing(manager).edit(id, edit, by, atMs))
+    return this.source.transaction((manager) => new AlarmEditing(manager, this.dialect).edit(id, edit, by, atMs))
   }
 
   async relink(deviceId: DeviceId, fileName: string): Promise<string[]> {
     // Outside of a transaction: of most files no alarm needs anything, and nobody is to wait for that.
     const alarmIds = await this.findUnjoinedAlarms(deviceId, fileName)
     if (alarmIds.length === 0) return []
-    await this.source.transaction((manager) => new AlarmEditing(manager).join(alarmIds, deviceId, fileName))
+    await this.source.transaction((manager) =>
+      new AlarmEditing(manager, this.dialect).join(alarmIds, deviceId, fileName),
+    )
     return alarmIds
   }
 
   findUnjoined(files: readonly NamedFile[]): Promise<NamedFile[]> {
-    return findUnjoined(this.source, files)
+    return findUnjoined(this.source, this.dialect, files)
   }
 
   findUnjoinedAfter(after: string | undefined): Promise<UnjoinedStep> {
-    return findUnjoinedAfter(this.source, after)
+    return findUnjoinedAfter(this.source, this.dialect, after)
   }
 
   async eraseDevice(deviceId: DeviceId): Promise<number> {
     for (let erased = 0; ; ) {
       const step = await this.source.transaction((manager) =>
-        new AlarmEditing(manager).eraseSome(deviceId, CHANGED_AT_ONCE),
+        new AlarmEditing(manager, this.dialect).eraseSome(deviceId, CHANGED_AT_ONCE),
       )
       if (step === 0) return erased
       erased += step
     }
   }
 
-  /** Another node may store the same alarm between the look and the insertion: the next look finds it. */
+  /** Another node may store the same alarm between the look and the insertion, or remove it: the next look finds it so. */
   private async raiseAtOnce(reports: readonly AlarmReport[], maxFiles: number): Promise<RaisedAlarm[]> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.source.transaction((manager: EntityManager) =>
-          new AlarmRaising(manager, this.ids, maxFiles).raise(reports),
+          new AlarmRaising(manager, this.dialect, this.ids, maxFiles).raise(reports),
         )
       } catch (error) {
-        if (!isDuplicateKey(error) || attempt === MAX_ATTEMPTS) throw error
+        if (!isDuplicateKey(error) && !(error instanceof AlarmGoneError)) throw error
+        if (attempt === MAX_ATTEMPTS) throw storeUnavailable('the same alarms are being changed all the time', error)
       }
     }
   }
@@ -128,7 +135,7 @@ export class TypeormAlarmRecords extends AlarmRecords {
 
   private async findUnjoinedAlarms(deviceId: DeviceId, fileName: string): Promise<string[]> {
     const file = sql('f.device_id = ? AND f.file_name = ?', deviceId, fileName)
-    const { text, values } = unjoinedSql('f.alarm_id', file)
+    const { text, values } = unjoinedSql(this.dialect, 'f.alarm_id', 'alarm_files_by_name', file)
     const select = sql(`${text} ORDER BY f.alarm_id LIMIT ?`, ...values, CHANGED_AT_ONCE)
     return (await runSql<{ alarm_id: string }>(this.source, select)).map(({ alarm_id }) => alarm_id)
   }
@@ -140,6 +147,8 @@ export class TypeormAlarmRecords extends AlarmRecords {
   private async refreshWords({ text = '' }: AlarmFilter): Promise<void> {
     if (text.trim() === '' || performance.now() < this.freshUntilMs) return
     for (const device of await findRenamedDevices(this.source)) await renameAlarmDevice(this.source, device)
+    if (performance.now() < this.countedUntilMs) return
+    this.countedUntilMs = performance.now() + NAMES_STAY_MS
     const devices = await countAlarmDevices(this.source)
     this.freshUntilMs = devices > MANY_DEVICES ? performance.now() + NAMES_STAY_MS : 0
   }

@@ -1,5 +1,6 @@
 import type { QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
 import { type AuditQuery, type AuditRecord, AuditRecords } from './audit-records.js'
+import { datetimeOf } from './datetime.js'
 import { AuditEntity } from './entities/audit-entity.js'
 import type { SqlSource } from './sql-source.js'
 import { TimeOrderedIds } from './time-ordered-id.js'
@@ -36,11 +37,11 @@ export class TypeormAuditRecords extends AuditRecords {
       .limit(limit)
     addSomeOf(rows, 'by', by)
     addSomeOf(rows, 'action', actions)
-    if (fromMs !== undefined) rows.andWhere('entry.atMs >= :from', { from: new Date(fromMs) })
-    if (toMs !== undefined) rows.andWhere('entry.atMs < :to', { to: new Date(toMs) })
+    if (fromMs !== undefined) rows.andWhere('entry.atMs >= :from', { from: datetimeOf(fromMs) })
+    if (toMs !== undefined) rows.andWhere('entry.atMs < :to', { to: datetimeOf(toMs) })
     if (before) {
       // In two conditions, since not every database can search an index by a pair.
-      const at = new Date(before.atMs)
+      const at = datetimeOf(before.atMs)
       rows.andWhere('entry.atMs <= :at AND (entry.atMs < :at OR entry.id < :id)', { at, id: before.id })
     }
     return rows.getMany()
@@ -52,7 +53,7 @@ export class TypeormAuditRecords extends AuditRecords {
       const old = await this.source
         .createQueryBuilder(AuditEntity, 'entry')
         .select(['entry.id'])
-        .where('entry.atMs < :at', { at: new Date(atMs) })
+        .where('entry.atMs < :at', { at: datetimeOf(atMs) })
         .limit(REMOVED_AT_ONCE)
         .getMany()
       if (old.length === 0) return removed

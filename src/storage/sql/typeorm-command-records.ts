@@ -2,6 +2,7 @@ import type { QueryDeepPartialEntity, SelectQueryBuilder } from 'typeorm'
 import type { CommandStatus } from '../../model/command.js'
 import type { DeviceId } from '../../model/device-id.js'
 import { type CommandQuery, type CommandRecord, CommandRecords } from './command-records.js'
+import { datetimeOf } from './datetime.js'
 import { CommandEntity, type CommandRow } from './entities/command-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
 import type { SqlSource } from './sql-source.js'
@@ -46,7 +47,7 @@ export class TypeormCommandRecords extends CommandRecords {
   async findByRequest(requestKey: string, createdSinceMs: number): Promise<CommandRecord | undefined> {
     const rows = this.select().where('command.requestKey = :requestKey AND command.createdAtMs >= :since', {
       requestKey,
-      since: new Date(createdSinceMs),
+      since: datetimeOf(createdSinceMs),
     })
     return (await rows.orderBy('command.createdAtMs', 'DESC').limit(1).getOne()) ?? undefined
   }
@@ -64,7 +65,7 @@ export class TypeormCommandRecords extends CommandRecords {
     else if (first !== undefined) rows.andWhere('command.status = :first', { first })
     if (before) {
       // In two conditions, since not every database can search an index by a pair.
-      const at = new Date(before.createdAtMs)
+      const at = datetimeOf(before.createdAtMs)
       rows.andWhere('command.createdAtMs <= :at AND (command.createdAtMs < :at OR command.id < :id)', {
         at,
         id: before.id,
@@ -101,7 +102,7 @@ export class TypeormCommandRecords extends CommandRecords {
   }
 
   async listDue(atMs: number, limit: number): Promise<CommandRecord[]> {
-    const rows = this.select().where('command.dueAtMs <= :at', { at: new Date(atMs) })
+    const rows = this.select().where('command.dueAtMs <= :at', { at: datetimeOf(atMs) })
     return rows.orderBy('command.dueAtMs').limit(limit).getMany()
   }
 

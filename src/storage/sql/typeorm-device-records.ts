@@ -2,7 +2,14 @@ import { LRUCache } from 'lru-cache'
 import type { SelectQueryBuilder } from 'typeorm'
 import type { DeviceId } from '../../model/device-id.js'
 import { queryWordsOf, searchWordsOf } from '../../model/search-text.js'
-import { type DeviceChanges, type DeviceQuery, type DeviceRecord, DeviceRecords } from './device-records.js'
+import { datetimeOf } from './datetime.js'
+import {
+  type DeviceChanges,
+  type DeviceFacts,
+  type DeviceQuery,
+  type DeviceRecord,
+  DeviceRecords,
+} from './device-records.js'
 import { DeviceAddressEntity } from './entities/device-address-entity.js'
 import { DeviceEntity, type DeviceRow } from './entities/device-entity.js'
 import { lockRows } from './row-lock.js'
@@ -13,6 +20,8 @@ const DAY_MS = 86_400_000
 /** Devices in one statement of `touch`: each is compared with each. */
 const TOUCHED_AT_ONCE = 200
 const ADDRESSES_REMEMBERED = 50_000
+/** Each is a key of its own in the statement; nobody waits long for the write lock. */
+const ADDRESSES_FORGOTTEN_AT_ONCE = 300
 const STATUSES = 2
 const KINDS = 2
 
@@ -69,20 +78,18 @@ export class TypeormDeviceRecords extends DeviceRecords {
     }
   }
 
-  async update(deviceId: DeviceId, changes: DeviceChanges): Promise<DeviceRecord | undefined> {
-    return this.source.transaction(async (manager) => {
-      const query = manager.createQueryBuilder(DeviceEntity, 'device')
-      const before = await lockRows(query.where('device.deviceId = :deviceId', { deviceId })).getOne()
-      if (!before) return undefined
-      const changed = definedOf(changes)
-      const after: DeviceRecord = { ...before, ...changed }
-      await manager
-        .createQueryBuilder()
-        .update(DeviceEntity)
-        .set({ ...changed, search: searchTextOf(after) })
-        .where('deviceId = :deviceId', { deviceId })
-        .execute()
-      return after
+  update(deviceId: DeviceId, changes: DeviceChanges): Promise<DeviceRecord | undefined> {
+    return this.change(deviceId, () => definedOf(changes))
+  }
+
+  learn(deviceId: DeviceId, { protocol, brand, model }: DeviceFacts): Promise<DeviceRecord | undefined> {
+    return this.change(deviceId, (before) => {
+      const changes = {
+        ...(before.protocol === protocol ? {} : { protocol }),
+        ...(before.brand === null && brand !== undefined ? { brand } : {}),
+        ...(before.model === null && model !== undefined ? { model } : {}),
+      }
+      return Object.keys(changes).length === 0 ? undefined : changes
     })
   }
 
@@ -134,13 +141,51 @@ export class TypeormDeviceRecords extends DeviceRecords {
   }
 
   async forgetAddresses(beforeMs: number): Promise<number> {
-    const { affected } = await this.source
-      .createQueryBuilder()
-      .delete()
-      .from(DeviceAddressEntity)
-      .where('seen_at < :before', { before: new Date(beforeMs) })
-      .execute()
-    return affected ?? 0
+    const before = datetimeOf(beforeMs)
+    for (let forgotten = 0; ; ) {
+      const old = await this.source
+        .createQueryBuilder(DeviceAddressEntity, 'seen')
+        .select(['seen.deviceId', 'seen.address'])
+        .where('seen.seenAtMs < :before', { before })
+        .limit(ADDRESSES_FORGOTTEN_AT_ONCE)
+        .getMany()
+      if (old.length === 0) return forgotten
+      const keys = old.map((_, i) => `(device_id = :device${i} AND address = :address${i})`).join(' OR ')
+      const values = old.flatMap(({ deviceId, address }, i) => [
+        [`device${i}`, deviceId],
+        [`address${i}`, address],
+      ])
+      await this.source
+        .createQueryBuilder()
+        .delete()
+        .from(DeviceAddressEntity)
+        // The time again: a device may have come from there meanwhile.
+        .where(`(${keys}) AND seen_at < :before`, { ...Object.fromEntries(values), before })
+        .execute()
+      forgotten += old.length
+    }
+  }
+
+  /** @param changesOf undefined: nothing is written */
+  private change(
+    deviceId: DeviceId,
+    changesOf: (before: DeviceRecord) => DeviceChanges | undefined,
+  ): Promise<DeviceRecord | undefined> {
+    return this.source.transaction(async (manager) => {
+      const query = manager.createQueryBuilder(DeviceEntity, 'device')
+      const before = await lockRows(query.where('device.deviceId = :deviceId', { deviceId })).getOne()
+      if (!before) return undefined
+      const changes = changesOf(before)
+      if (changes === undefined) return before
+      const after: DeviceRecord = { ...before, ...changes }
+      await manager
+        .createQueryBuilder()
+        .update(DeviceEntity)
+        .set({ ...changes, search: searchTextOf(after) })
+        .where('deviceId = :deviceId', { deviceId })
+        .execute()
+      return after
+    })
   }
 
   /** Written out, since TypeORM takes longer to put hundreds of named parameters into a statement than the database to run it. */
@@ -148,7 +193,7 @@ export class TypeormDeviceRecords extends DeviceRecords {
     const when = 'WHEN device_id = ? AND (last_seen_at IS NULL OR last_seen_at < ?) THEN ?'
     const latest = `CASE ${lastSeen.map(() => when).join(' ')} ELSE last_seen_at END`
     const sql = `UPDATE devices SET last_seen_at = ${latest} WHERE device_id IN (${lastSeen.map(() => '?').join(', ')})`
-    const whens = lastSeen.flatMap(([deviceId, atMs]) => [deviceId, new Date(atMs), new Date(atMs)])
+    const whens = lastSeen.flatMap(([deviceId, atMs]) => [deviceId, datetimeOf(atMs), datetimeOf(atMs)])
     await this.source.query(sql, [...whens, ...lastSeen.map(([deviceId]) => deviceId)])
   }
 }

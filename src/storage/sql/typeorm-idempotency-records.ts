@@ -1,7 +1,11 @@
-import { IdempotencyEntity } from './entities/idempotency-entity.js'
+import { datetimeOf } from './datetime.js'
+import { IdempotencyEntity, type IdempotencyRow } from './entities/idempotency-entity.js'
 import { type IdempotencyRecord, IdempotencyRecords } from './idempotency-records.js'
 import { isDuplicateKey } from './sql-errors.js'
 import type { SqlSource } from './sql-source.js'
+
+/** Removed at once, so that nobody waits long for the write lock. */
+const REMOVED_AT_ONCE = 1000
 
 /** Idempotency keys in the relational database. */
 export class TypeormIdempotencyRecords extends IdempotencyRecords {
@@ -14,7 +18,7 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
       if (await this.insert(record)) return undefined
       const { scopeHash } = record
       const holder = await this.source.getRepository(IdempotencyEntity).findOneBy({ scopeHash })
-      if (holder) return holder
+      if (holder) return toRecord(holder)
       // It was given back in between: the next try may get it.
     }
   }
@@ -28,21 +32,46 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
       .execute()
   }
 
-  async release(scopeHash: string): Promise<void> {
+  async release(scopeHash: string, createdAtMs: number): Promise<void> {
     await this.source
       .createQueryBuilder()
       .delete()
       .from(IdempotencyEntity)
-      .where('scopeHash = :scopeHash AND status IS NULL', { scopeHash })
+      .where('scopeHash = :scopeHash AND createdAtMs = :createdAt AND status IS NULL', {
+        scopeHash,
+        createdAt: datetimeOf(createdAtMs),
+      })
       .execute()
   }
 
-  async releaseRunning(createdBeforeMs: number): Promise<number> {
-    return this.removeCreatedBefore(createdBeforeMs, 'AND status IS NULL')
+  async releaseRunning(owner: string): Promise<number> {
+    const { affected } = await this.source
+      .createQueryBuilder()
+      .delete()
+      .from(IdempotencyEntity)
+      .where('status IS NULL AND (sealed IS NULL OR sealed = :owner)', { owner })
+      .execute()
+    return affected ?? 0
   }
 
   async removeOlderThan(atMs: number): Promise<number> {
-    return this.removeCreatedBefore(atMs)
+    for (let removed = 0; ; ) {
+      const old = await this.source
+        .createQueryBuilder(IdempotencyEntity, 'claim')
+        .select(['claim.scopeHash'])
+        .where('claim.createdAtMs < :before', { before: datetimeOf(atMs) })
+        .limit(REMOVED_AT_ONCE)
+        .getMany()
+      if (old.length === 0) return removed
+      const hashes = old.map(({ scopeHash }) => scopeHash)
+      await this.source
+        .createQueryBuilder()
+        .delete()
+        .from(IdempotencyEntity)
+        .where('scopeHash IN (:...hashes)', { hashes })
+        .execute()
+      removed += hashes.length
+    }
   }
 
   private async insert(record: IdempotencyRecord): Promise<boolean> {
@@ -51,7 +80,7 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
         .createQueryBuilder()
         .insert()
         .into(IdempotencyEntity)
-        .values(record)
+        .values(toRow(record))
         .updateEntity(false)
         .execute()
       return true
@@ -60,14 +89,12 @@ export class TypeormIdempotencyRecords extends IdempotencyRecords {
       throw error
     }
   }
+}
 
-  private async removeCreatedBefore(beforeMs: number, condition = ''): Promise<number> {
-    const { affected } = await this.source
-      .createQueryBuilder()
-      .delete()
-      .from(IdempotencyEntity)
-      .where(`created_at < :before ${condition}`, { before: new Date(beforeMs) })
-      .execute()
-    return affected ?? 0
-  }
+function toRow({ owner, ...row }: IdempotencyRecord): IdempotencyRow {
+  return row.status === null ? { ...row, sealed: owner } : row
+}
+
+function toRecord({ sealed, ...row }: IdempotencyRow): IdempotencyRecord {
+  return row.status === null ? { ...row, owner: sealed, sealed: null } : { ...row, owner: null, sealed }
 }

@@ -1,19 +1,24 @@
 import type { DataSource, EntityManager } from 'typeorm'
-import { SqliteHealthProbe } from '../sqlite-health-probe.js'
+import { HealthProbe } from '../health-probe.js'
 import { type JoinedRecords, SqlStore } from './sql-store.js'
+
+/** What kinds of databases do each in its own way. */
+export interface SqlStoreMeans {
+  /** @param file the copy; see {@link SqlStore.backupTo} */
+  copyTo(file: string): Promise<void>
+  /** In a transaction that is rolled back after it: fails where nothing can be written. */
+  beginWrite(transaction: EntityManager): Promise<void>
+}
 
 /** The relational database behind a TypeORM data source. */
 export class TypeormSqlStore extends SqlStore {
-  private readonly health = new SqliteHealthProbe('database', () => this.probe())
+  private readonly health = new HealthProbe('database', () => this.probe())
 
-  /**
-   * @param within the records as a transaction has them
-   * @param copyTo how this kind of database is copied
-   */
+  /** @param within the records as a transaction has them */
   constructor(
     private readonly dataSource: DataSource,
     private readonly within: (transaction: EntityManager) => JoinedRecords,
-    private readonly copyTo: (file: string) => Promise<void>,
+    private readonly means: SqlStoreMeans,
   ) {
     super()
   }
@@ -27,7 +32,7 @@ export class TypeormSqlStore extends SqlStore {
   }
 
   async backupTo(file: string): Promise<void> {
-    await this.copyTo(file)
+    await this.means.copyTo(file)
   }
 
   async close(): Promise<void> {
@@ -36,6 +41,6 @@ export class TypeormSqlStore extends SqlStore {
 
   private async probe(): Promise<void> {
     await this.dataSource.query('SELECT 1')
-    await this.dataSource.transaction((manager) => manager.query('SELECT 1'))
+    await this.dataSource.transaction((transaction) => this.means.beginWrite(transaction))
   }
 }

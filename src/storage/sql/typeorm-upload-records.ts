@@ -1,4 +1,5 @@
 import type { DeviceId } from '../../model/device-id.js'
+import { datetimeOf } from './datetime.js'
 import { UploadEntity } from './entities/upload-entity.js'
 import type { SqlSource } from './sql-source.js'
 import { type UploadChanges, type UploadRecord, UploadRecords } from './upload-records.js'
@@ -38,7 +39,7 @@ export class TypeormUploadRecords extends UploadRecords {
 
   async listIdle(sinceMs: number, limit: number): Promise<UploadRecord[]> {
     return this.rows()
-      .where('upload.updatedAtMs < :since', { since: new Date(sinceMs) })
+      .where('upload.updatedAtMs < :since', { since: datetimeOf(sinceMs) })
       .orderBy('upload.updatedAtMs')
       .addOrderBy('upload.id')
       .limit(limit)

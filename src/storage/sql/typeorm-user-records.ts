@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm'
+import { datetimeOf } from './datetime.js'
 import { RefreshTokenEntity } from './entities/refresh-token-entity.js'
 import { UserEntity } from './entities/user-entity.js'
 import { UserSessionEntity } from './entities/user-session-entity.js'
@@ -146,7 +147,7 @@ export class TypeormUserRecords extends UserRecords {
     for (;;) {
       const old = await this.source
         .createQueryBuilder(UserSessionEntity, 'session')
-        .where(`session.${time} < :before`, { before: new Date(beforeMs) })
+        .where(`session.${time} < :before`, { before: datetimeOf(beforeMs) })
         .limit(SESSIONS_REMOVED_AT_ONCE)
         .getMany()
       if (old.length === 0) return removed

@@ -1,10 +1,12 @@
 import type { SelectQueryBuilder, UpdateQueryBuilder } from 'typeorm'
 import type { DeviceId } from '../../model/device-id.js'
 import type { Video } from '../../model/video.js'
+import { datetimeOf } from './datetime.js'
 import { VideoEntity, type VideoRow } from './entities/video-entity.js'
 import { isDuplicateKey } from './sql-errors.js'
 import { runSql } from './sql-rows.js'
 import type { SqlSource } from './sql-source.js'
+import { nowMsOf } from './store-clock.js'
 import { legsOf } from './video-legs.js'
 import {
   CLOCKS_BEGIN_MS,
@@ -17,6 +19,7 @@ import {
 import { toNewVideo, toReservedRow, toVideos } from './video-rows.js'
 
 const STATUSES = 3
+const UNCLAIMED = { claimedBy: null, claimedAtMs: null }
 const IS_RESERVED = 'video.uploadedAtMs IS NULL'
 const IS_SHOWN = 'video.listedAtMs IS NOT NULL'
 const IS_HIDDEN = 'video.uploadedAtMs IS NOT NULL AND video.listedAtMs IS NULL'
@@ -26,13 +29,21 @@ const NAMED_BY_ALARMS = `SELECT v.id FROM alarm_files f
 
 /** Videos in the relational database. */
 export class TypeormVideoRecords extends VideoRecords {
-  constructor(private readonly source: SqlSource) {
+  /** As a condition with `:node`. */
+  private readonly isNotAnothers: string
+
+  /** @param node whose claims are made; null: it is alone, so that nothing need be claimed, and what is there was left or copied */
+  constructor(
+    private readonly source: SqlSource,
+    private readonly node: string | null = null,
+  ) {
     super()
+    this.isNotAnothers = node === null ? '1 = 1' : '(claimedBy IS NULL OR claimedBy = :node)'
   }
 
   /** The same videos, read and written in a transaction. */
   within(transaction: SqlSource): TypeormVideoRecords {
-    return new TypeormVideoRecords(transaction)
+    return new TypeormVideoRecords(transaction, this.node)
   }
 
   async reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined> {
@@ -48,22 +59,46 @@ export class TypeormVideoRecords extends VideoRecords {
     }
   }
 
-  async show(id: string, uploadedAtMs: number): Promise<Video | undefined> {
-    await this.update()
-      .set({ uploadedAtMs, listedAtMs: () => 'COALESCE(recorded_at, :uploadedAtMs)', blobUploadId: null })
-      .where('id = :id AND uploadedAtMs IS NULL', { id, uploadedAtMs })
+  async show(id: string, uploadedAtMs: number): Promise<Video | 'removed' | undefined> {
+    const { affected } = await this.update()
+      .set({
+        uploadedAtMs,
+        listedAtMs: () => 'COALESCE(recorded_at, :uploadedAtMs)',
+        blobUploadId: null,
+        ...UNCLAIMED,
+      })
+      .where(`id = :id AND uploadedAtMs IS NULL AND ${this.isNotAnothers}`, { id, uploadedAtMs, node: this.node })
       .execute()
-    return this.find(id)
+    // None affected is no news: where the answer was lost the statement is repeated, and finds nothing to change.
+    return (await this.find(id)) ?? (affected === 1 ? 'removed' : undefined)
   }
 
   async release(id: string): Promise<void> {
     await this.delete('id = :id AND uploadedAtMs IS NULL', id)
   }
 
+  async claim(id: string, forMs: number): Promise<boolean> {
+    const { node } = this
+    if (node === null) return this.rows().where('video.id = :id', { id }).getExists()
+    const now = nowMsOf(this.source)
+    await this.update()
+      .set({ claimedBy: node, claimedAtMs: () => now })
+      .where('id = :id', { id })
+      .andWhere(`(${this.isNotAnothers} OR claimedAtMs IS NULL OR claimedAtMs <= ${now} - :forMs)`, { node, forMs })
+      .execute()
+    // Asked, not counted: where the answer was lost the statement is repeated, and finds nothing to change.
+    return this.rows().where('video.id = :id AND video.claimedBy = :node', { id, node }).getExists()
+  }
+
+  async unclaim(id: string): Promise<void> {
+    if (this.node === null) return
+    await this.update().set(UNCLAIMED).where('id = :id AND claimedBy = :node', { id, node: this.node }).execute()
+  }
+
   async listReserved(beforeMs: number): Promise<NewVideo[]> {
     const rows = await this.rows()
       .where(`${IS_RESERVED} AND video.listedAtMs IS NULL`)
-      .andWhere('video.reservedAtMs < :before', { before: new Date(beforeMs) })
+      .andWhere('video.reservedAtMs < :before', { before: datetimeOf(beforeMs) })
       .orderBy('video.reservedAtMs')
       .getMany()
     return rows.map(toNewVideo)
@@ -156,7 +191,7 @@ export class TypeormVideoRecords extends VideoRecords {
       .where('video.keep = :keep AND video.listedAtMs < :atMs', { keep: false, atMs })
       .andWhere('(video.listedAtMs >= :clocksBeginMs OR video.uploadedAtMs < :uploadedBefore)', {
         clocksBeginMs: CLOCKS_BEGIN_MS,
-        uploadedBefore: new Date(atMs),
+        uploadedBefore: datetimeOf(atMs),
       })
       .orderBy('video.listedAtMs')
       .addOrderBy('video.id')
@@ -174,6 +209,11 @@ export class TypeormVideoRecords extends VideoRecords {
     return rows.map(({ id, fileName, blobUploadId }) => ({ id, fileName, blobUploadId }))
   }
 
+  private get claimed() {
+    const { node } = this
+    return node === null ? {} : { claimedBy: node, claimedAtMs: () => nowMsOf(this.source) }
+  }
+
   private rows(): SelectQueryBuilder<VideoRow> {
     return this.source.createQueryBuilder(VideoEntity, 'video')
   }
@@ -183,7 +223,12 @@ export class TypeormVideoRecords extends VideoRecords {
   }
 
   private async delete(condition: string, id: string): Promise<void> {
-    await this.source.createQueryBuilder().delete().from(VideoEntity).where(condition, { id }).execute()
+    await this.source
+      .createQueryBuilder()
+      .delete()
+      .from(VideoEntity)
+      .where(`${condition} AND ${this.isNotAnothers}`, { id, node: this.node })
+      .execute()
   }
 
   private async insert(video: NewVideo): Promise<boolean> {
@@ -192,7 +237,7 @@ export class TypeormVideoRecords extends VideoRecords {
         .createQueryBuilder()
         .insert()
         .into(VideoEntity)
-        .values(toReservedRow(video))
+        .values({ ...toReservedRow(video), ...this.claimed })
         .updateEntity(false)
         .execute()
       return true

@@ -46,7 +46,7 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
     async function shown(id: string, changes: Partial<NewVideo> = {}, uploadedAtMs = T) {
       await records.reserve(newVideo(id, changes))
       const video = await records.show(id, uploadedAtMs)
-      if (!video) throw new Error(`${id} is not shown`)
+      if (video === undefined || video === 'removed') throw new Error(`${id} is not shown`)
       return video
     }
     const listed = async (query: Partial<Parameters<VideoRecords['list']>[0]> = {}) =>
@@ -101,7 +101,7 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
         for (const [i, fileName] of names.entries()) {
           expect(await records.reserve(newVideo(`v${i}`, { fileName }))).toBeUndefined()
           expect(await records.reserve(newVideo(`w${i}`, { fileName, deviceId: 'truck-2' }))).toBeUndefined()
-          expect((await records.show(`v${i}`, T))?.fileName).toBe(fileName)
+          expect(await records.show(`v${i}`, T)).toMatchObject({ fileName })
         }
         expect(await records.reserve(newVideo('x', { deviceId: 'Truck-1', fileName: 'clip.mp4' }))).toBeUndefined()
       })
@@ -159,7 +159,7 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
       it('keeps the moment it was shown first', async () => {
         await shown('v')
 
-        expect((await records.show('v', T + 1))?.uploadedAtMs).toBe(T)
+        expect(await records.show('v', T + 1)).toMatchObject({ uploadedAtMs: T })
       })
 
       it('has its name', async () => {
@@ -259,6 +259,45 @@ export function videoRecordsContract(database: string, open: () => Promise<Opene
         await records.remove('v')
 
         expect(await records.listReserved(T + 1)).toHaveLength(1)
+      })
+    })
+
+    describe('a removal in the moment in which the video is shown', () => {
+      it.each(['hidden', 'gone'])('leaves no doubt that it was shown (%s)', async (by) => {
+        await records.reserve(newVideo('v'))
+        const find = records.find.bind(records)
+        jest.spyOn(records, 'find').mockImplementationOnce(async (id) => {
+          await records.hide(id)
+          if (by === 'gone') await records.remove(id)
+          return find(id)
+        })
+
+        expect(await records.show('v', T)).toBe('removed')
+        expect(await records.show('v', T)).toBeUndefined()
+      })
+    })
+
+    describe('a claim', () => {
+      it('is this node’s whatever state the video is in, and may be renewed, and keeps nothing of it from this node', async () => {
+        await records.reserve(newVideo('v'))
+        expect([await records.claim('v', HOUR), await records.claim('v', HOUR)]).toEqual([true, true])
+        const video = await records.show('v', T)
+        expect(await records.claim('v', HOUR)).toBe(true)
+        expect(await records.hide('v')).toEqual(video)
+        expect(await records.claim('v', HOUR)).toBe(true)
+        await records.remove('v')
+
+        expect(await records.listOfDevice('truck-1', 10)).toEqual([])
+        expect(await records.claim('v', HOUR)).toBe(false)
+      })
+
+      it('may be ended before its time, also twice', async () => {
+        await records.reserve(newVideo('v'))
+        await records.unclaim('v')
+        await records.unclaim('v')
+        await records.unclaim('unknown')
+
+        expect(await records.show('v', T)).toMatchObject({ id: 'v' })
       })
     })
 

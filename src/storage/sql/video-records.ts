@@ -55,20 +55,41 @@ export const CLOCKS_BEGIN_MS = Date.UTC(2015, 0, 1)
 export const MOST_ALARM_IDS = 100
 
 /**
+ * A claim of another node counts for so long, by the database's clock. Whatever is done to an object between a claim and its end takes
+ * seconds, or minutes where a large one is put together; a node that died leaves its claims behind.
+ */
+export const CLAIMED_FOR_MS = 1_800_000
+
+/**
  * Videos, unique by device and name. A video is reserved (hidden), then its object is completed, then it is shown; only shown ones
  * are found, listed and joined to alarms.
+ *
+ * Objects are called by device and name, and a name is given out again once its row is gone. So what makes or removes an object is
+ * done only by the node that has claimed the row, and only that node ends the row after it: none can touch the object of a later video
+ * of that name. Within a node claims keep nobody out.
  */
 export abstract class VideoRecords {
   /**
-   * Takes the name.
+   * Takes the name, and claims it.
    * @returns undefined when it is taken now; else who has it: a shown video, a reservation that was not ended, or (neither) a video
    * whose removal is under way
    */
   abstract reserve(video: NewVideo): Promise<{ readonly video?: Video; readonly reservation?: NewVideo } | undefined>
-  /** Shows a reserved video, with status `processing`. @returns undefined when there is neither */
-  abstract show(id: string, uploadedAtMs: number): Promise<Video | undefined>
-  /** Gives the name of a reservation free; a shown video is not touched. */
+  /**
+   * Shows a reserved video, with status `processing`, unless another node has claimed it, and ends the claim.
+   * @returns undefined when it is not shown, by nobody; `removed` when this has shown it and somebody removed it that very moment
+   */
+  abstract show(id: string, uploadedAtMs: number): Promise<Video | 'removed' | undefined>
+  /** Gives the name of a reservation free, unless another node has claimed it; a shown video is not touched. */
   abstract release(id: string): Promise<void>
+  /**
+   * Claims the row for this node, whatever state it is in, or renews the claim.
+   * @param forMs so long a claim of another node counts
+   * @returns whether it is this node's now; false also when there is none any more
+   */
+  abstract claim(id: string, forMs: number): Promise<boolean>
+  /** Ends this node's claim before its time. */
+  abstract unclaim(id: string): Promise<void>
   /** Reservations from before the moment: what a crash left between two steps. */
   abstract listReserved(beforeMs: number): Promise<NewVideo[]>
 
@@ -85,7 +106,7 @@ export abstract class VideoRecords {
   abstract hide(id: string, unlessKept?: boolean): Promise<Video | undefined>
   /** Hidden videos, oldest first: removals that are under way, or that a crash left half-way. */
   abstract listHidden(limit: number): Promise<Video[]>
-  /** Last step: forgets a hidden video and gives its name free. A shown one is not touched. */
+  /** Last step: forgets a hidden video and gives its name free, unless another node has claimed it. A shown one is not touched. */
   abstract remove(id: string): Promise<void>
 
   /**

@@ -38,6 +38,8 @@ export function toReservedRow(video: NewVideo): VideoRow {
     hasThumbnail: false,
     screenshots: 0,
     attempts: 0,
+    claimedBy: null,
+    claimedAtMs: null,
   }
 }
 

@@ -12,7 +12,7 @@ const SAFE_INTEGER: ValueTransformer = {
   from: (value: number | string | null) => (value === null ? null : Number(value)),
 }
 
-/** A column of epoch milliseconds. Conditions of queries take a `Date`, since transformers do not reach them. */
+/** A column of epoch milliseconds. Conditions of queries take what `datetimeOf` makes, since transformers do not reach them. */
 export function timeColumn(name: string, options: { readonly nullable?: boolean } = {}): EntitySchemaColumnOptions {
   return { name, type: 'datetime', precision: 3, transformer: EPOCH_MS, ...options }
 }

@@ -6,6 +6,7 @@ import { AuditEntity } from './audit-entity.js'
 import { CommandEntity } from './command-entity.js'
 import { DeviceAddressEntity } from './device-address-entity.js'
 import { DeviceEntity } from './device-entity.js'
+import { DirectUploadEntity } from './direct-upload-entity.js'
 import { ErasureEntity } from './erasure-entity.js'
 import { IdempotencyEntity } from './idempotency-entity.js'
 import { RefreshTokenEntity } from './refresh-token-entity.js'
@@ -31,6 +32,7 @@ export const ENTITIES = [
   AlarmDeviceEntity,
   VideoEntity,
   UploadEntity,
+  DirectUploadEntity,
   CommandEntity,
   ErasureEntity,
 ]

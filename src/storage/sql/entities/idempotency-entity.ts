@@ -2,7 +2,10 @@ import { EntitySchema } from 'typeorm'
 import type { IdempotencyRecord } from '../idempotency-records.js'
 import { textColumn, timeColumn } from './columns.js'
 
-export const IdempotencyEntity = new EntitySchema<IdempotencyRecord>({
+/** The row of a key. While the first request runs, `sealed` has its owner: there is no answer to keep yet. */
+export type IdempotencyRow = Omit<IdempotencyRecord, 'owner'>
+
+export const IdempotencyEntity = new EntitySchema<IdempotencyRow>({
   name: 'Idempotency',
   tableName: 'idempotency_keys',
   columns: {

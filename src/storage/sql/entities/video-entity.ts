@@ -13,6 +13,10 @@ export interface VideoRow extends Omit<Video, 'uploadedAtMs' | 'durationS' | 'al
   readonly blobUploadId: string | null
   readonly durationMs: number | null
   readonly attempts: number
+  /** The node that works on what the row names; null: none. */
+  readonly claimedBy: string | null
+  /** By the database's clock. */
+  readonly claimedAtMs: number | null
 }
 
 export const VideoEntity = new EntitySchema<VideoRow>({
@@ -40,5 +44,7 @@ export const VideoEntity = new EntitySchema<VideoRow>({
     hasThumbnail: flagColumn('has_thumbnail'),
     screenshots: integerColumn('screenshots'),
     attempts: integerColumn('attempts'),
+    claimedBy: textColumn('claimed_by', { nullable: true }),
+    claimedAtMs: bigIntegerColumn('claimed_at', { nullable: true }),
   },
 })

@@ -1,0 +1,7 @@
+import { describeOn } from '../../../test/stores/describe-on.js'
+import { openFreshMysql } from '../../../test/stores/open-mysql-data-source.js'
+import { typeormAlarmsContract } from './typeorm-records.contract.js'
+
+describeOn('SQL_URL', 'on MySQL or MariaDB', () => {
+  typeormAlarmsContract('the server of SQL_URL', openFreshMysql)
+})
