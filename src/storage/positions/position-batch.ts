@@ -3,15 +3,17 @@ import type { Attributes, Position } from '../../model/position.js'
 
 /**
  * Positions on their way between threads: the numbers of all rows in one buffer, which moves instead of being copied, and
- * the few texts beside it. NaN stands for null.
+ * the texts beside it, each list as one (see {@link joinTexts}). NaN stands for null.
  */
 export interface PositionBatch {
   /** Distinct ids. */
-  readonly devices: readonly DeviceId[]
+  readonly devices: string
   /** Attributes as JSON, of those rows that have any. */
-  readonly attributes: readonly string[]
+  readonly attributes: string
   /** `BATCH_WIDTH` numbers a row, in the order of `BATCH_COLUMN`. */
   readonly numbers: Float64Array<ArrayBuffer>
+  /** Rows that are parts of their records, ascending; absent: none. */
+  readonly parts?: readonly number[]
 }
 
 /** Where a row has what; `device` and `attributes` are indexes into the lists of the batch. */
@@ -36,13 +38,28 @@ export const BATCH_WIDTH = 13
 /** Bits of the answer to an append, one byte for each row. */
 export const IS_NEW = 1
 export const IS_LATEST = 2
+export const IS_TOO_LARGE = 4
+
+/**
+ * Many texts as one: to copy each of them to another thread costs a microsecond or more.
+ * @param texts none of them empty or with a line feed, as neither ids nor JSON are
+ */
+export function joinTexts(texts: readonly string[]): string {
+  return texts.join('\n')
+}
+
+export function splitTexts(joined: string): string[] {
+  return joined === '' ? [] : joined.split('\n')
+}
 
 export function packPositions(positions: readonly Position[]): PositionBatch {
   const numbers = new Float64Array(positions.length * BATCH_WIDTH)
   const attributes: string[] = []
   const indexes = new Map<DeviceId, number>()
+  const parts: number[] = []
   let at = 0
   for (const position of positions) {
+    if (position.isPart) parts.push(at / BATCH_WIDTH)
     let device = indexes.get(position.deviceId)
     if (device === undefined) {
       device = indexes.size
@@ -62,10 +79,12 @@ export function packPositions(positions: readonly Position[]): PositionBatch {
     numbers[at++] = position.satellites ?? Number.NaN
     numbers[at++] = position.attributes === null ? Number.NaN : attributes.push(JSON.stringify(position.attributes)) - 1
   }
-  return { devices: [...indexes.keys()], attributes, numbers }
+  const batch = { devices: joinTexts([...indexes.keys()]), attributes: joinTexts(attributes), numbers }
+  return parts.length === 0 ? batch : { ...batch, parts }
 }
 
-export function unpackPositions({ devices, attributes, numbers }: PositionBatch): Position[] {
+export function unpackPositions({ numbers, ...texts }: PositionBatch): Position[] {
+  const [devices, attributes] = [splitTexts(texts.devices), splitTexts(texts.attributes)]
   const positions: Position[] = []
   for (let at = 0; at < numbers.length; at += BATCH_WIDTH) {
     const value = (column: number): number => numbers[at + column] ?? Number.NaN

@@ -8,6 +8,20 @@ export interface PositionPlace {
   remove(): Promise<void>
 }
 
+/**
+ * What a server that stands in for another does differently: `byteOrder`: it compares texts by UTF-16; `scale`: it looks at every document
+ * where the other uses an index.
+ */
+export type Difference = 'byteOrder' | 'scale'
+
+/** A test that a server with this difference is not put to; its name says so. */
+export function itUnless(differences: readonly Difference[], difference: Difference) {
+  return (name: string, test: () => Promise<void>, timeoutMs?: number) =>
+    differences.includes(difference)
+      ? it.skip(`${name} (not on this server: ${difference})`, test)
+      : it(name, test, timeoutMs)
+}
+
 /** A moment that is like any other, to count from. */
 export const NOON_MS = Date.UTC(2026, 4, 17, 12)
 

@@ -1,11 +1,19 @@
 import * as fc from 'fast-check'
 import { greatCircleM } from '../../model/geo.js'
 import type { Position, TimeRange } from '../../model/position.js'
-import { NOON_MS, type PositionPlace, samplePosition, sampleTrack, wholeTrack } from './position-samples.contract.js'
+import {
+  type Difference,
+  itUnless,
+  NOON_MS,
+  type PositionPlace,
+  samplePosition,
+  sampleTrack,
+  wholeTrack,
+} from './position-samples.contract.js'
 import type { PositionStore } from './position-store.js'
 
 /** What is read: latest positions, boxes, tracks and distances. */
-export function readsContract(makePlace: () => Promise<PositionPlace>): void {
+export function readsContract(makePlace: () => Promise<PositionPlace>, differences: readonly Difference[] = []): void {
   let place: PositionPlace
   let store: PositionStore
 
@@ -20,6 +28,87 @@ export function readsContract(makePlace: () => Promise<PositionPlace>): void {
   })
 
   const at = (timeMs: number, changes: Partial<Position> = {}) => samplePosition({ timeMs, ...changes })
+
+  describe('device ids', () => {
+    itUnless(differences, 'byteOrder')(
+      'are those of all devices that anything is stored of, by page, ascending byte by byte',
+      async () => {
+        expect(await store.listDeviceIds(10)).toEqual([])
+        // A capital comes before a small letter, a character beyond U+FFFF after all of the others.
+        const ids = ['Truck-1', 'truck-1', 'truck-10', 'truck-2', '\u{ff5e}', '\u{1f69a}']
+        await store.append([...ids].reverse().map((deviceId) => at(NOON_MS, { deviceId })))
+        await store.append([at(NOON_MS + 1000, { deviceId: 'truck-1' })])
+        expect(await store.listDeviceIds(10)).toEqual(ids)
+        expect(await store.listDeviceIds(4)).toEqual(ids.slice(0, 4))
+        expect(await store.listDeviceIds(4, 'truck-2')).toEqual(ids.slice(4))
+        expect(await store.listDeviceIds(10, 'truck-11')).toEqual(ids.slice(3))
+        expect(await store.listDeviceIds(10, '\u{1f69a}')).toEqual([])
+      },
+    )
+
+    it('are also those of devices that never had a fix, and none of devices that were erased', async () => {
+      await store.append([
+        at(NOON_MS, { deviceId: 'lost', hasFix: false, latitude: null, longitude: null }),
+        at(NOON_MS, { deviceId: 'erased' }),
+      ])
+      await store.eraseDevice('erased')
+      expect(await store.listDeviceIds(10)).toEqual(['lost'])
+    })
+  })
+
+  describe('the last records before a place', () => {
+    const noFix = { hasFix: false, latitude: null, longitude: null }
+    const back = (timeMs: number, limit: number, discriminator?: number) =>
+      store.listBefore('truck-1', { timeMs, ...(discriminator !== undefined && { discriminator }) }, limit)
+
+    it('are those of the greatest times and discriminators before it, the last first, with or without a fix', async () => {
+      const [first, second] = [at(NOON_MS), at(NOON_MS + 1000, noFix)]
+      const [third, fourth] = [at(NOON_MS + 2000, { discriminator: 3 }), at(NOON_MS + 2000, { discriminator: 7 })]
+      await store.append([fourth, second, third, first])
+      expect(await back(NOON_MS + 1000, 1)).toEqual([first])
+      expect(await back(NOON_MS + 1001, 1)).toEqual([second])
+      expect(await back(NOON_MS + 2000, 1)).toEqual([second])
+      expect(await back(NOON_MS + 60_000, 1)).toEqual([fourth])
+      expect(await back(NOON_MS + 60_000, 3)).toEqual([fourth, third, second])
+      expect(await back(NOON_MS + 2000, 9)).toEqual([second, first])
+    })
+
+    it('go on before a record that was read, also within one moment', async () => {
+      const times = [NOON_MS, NOON_MS + 1000]
+      const track = times.flatMap((timeMs) => [0, 3, 4, 7].map((discriminator) => at(timeMs, { discriminator })))
+      await store.append(track)
+      const backwards = [...track].reverse()
+      for (const limit of [1, 3, 8]) {
+        const read: Position[] = []
+        for (let page = await back(NOON_MS + 9000, limit); page.length > 0; ) {
+          read.push(...page)
+          const { timeMs, discriminator } = page.at(-1) ?? at(0)
+          page = await back(timeMs, limit, discriminator)
+        }
+        expect(read).toEqual(backwards)
+      }
+    })
+
+    it('are found however long before they were', async () => {
+      const spans = [0, 1, 59_999, 60_000, 60_001, 240_000, 3_600_000, 86_400_000, 400 * 86_400_000]
+      const track = spans.map((span) => at(NOON_MS - span))
+      await store.append(track)
+      expect(await back(NOON_MS + 1, 9)).toEqual(track)
+      expect(await back(NOON_MS + 1, 100)).toEqual(track)
+      for (const [index, { timeMs }] of track.entries())
+        expect(await back(timeMs, 1)).toEqual(track.slice(index + 1, index + 2))
+    })
+
+    it('are never of another device, nor of the moment itself', async () => {
+      await store.append([
+        at(NOON_MS),
+        at(NOON_MS - 1000, { deviceId: 'truck-10' }),
+        at(NOON_MS - 1000, { deviceId: 'truck' }),
+      ])
+      expect(await back(NOON_MS, 5)).toEqual([])
+      expect(await store.listBefore('truck-2', { timeMs: NOON_MS + 1000 }, 5)).toEqual([])
+    })
+  })
 
   describe('latest position', () => {
     it('is unknown for a device that never had one', async () => {
@@ -122,7 +211,7 @@ export function readsContract(makePlace: () => Promise<PositionPlace>): void {
       expect(await store.listDeviceIdsInBox(point, 10)).toEqual(['here'])
     })
 
-    it('are listed by id, byte by byte, page by page', async () => {
+    itUnless(differences, 'byteOrder')('are listed by id, byte by byte, page by page', async () => {
       const ids = ['a', 'B', 'b', '350000000000017', 'A', 'a-1', 'a.', '\u00e4', 'z', '\ud83d\ude9a', '\uffee', '0']
       await store.append(ids.map((deviceId) => samplePosition({ deviceId })))
       const byBytes = [...ids].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))

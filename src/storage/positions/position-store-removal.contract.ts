@@ -1,10 +1,21 @@
-import { NOON_MS, type PositionPlace, samplePosition, sampleTrack, wholeTrack } from './position-samples.contract.js'
+import {
+  type Difference,
+  itUnless,
+  NOON_MS,
+  type PositionPlace,
+  samplePosition,
+  sampleTrack,
+  wholeTrack,
+} from './position-samples.contract.js'
 import type { PositionStore } from './position-store.js'
 
 const EVERYWHERE = { minLongitude: -180, minLatitude: -90, maxLongitude: 180, maxLatitude: 90 }
 
 /** What is removed, what stays, and whether the store is well. */
-export function removalContract(makePlace: () => Promise<PositionPlace>): void {
+export function removalContract(
+  makePlace: () => Promise<PositionPlace>,
+  differences: readonly Difference[] = [],
+): void {
   let place: PositionPlace
   let store: PositionStore
 
@@ -107,7 +118,7 @@ export function removalContract(makePlace: () => Promise<PositionPlace>): void {
       expect(again.isLatest).toEqual(track.map(() => false))
     })
 
-    it('goes device by device, however many there are', async () => {
+    itUnless(differences, 'scale')('goes device by device, however many there are', async () => {
       const devices = Array.from({ length: 300 }, (_, index) => `truck-${index}`)
       await store.append(devices.flatMap((deviceId) => sampleTrack(deviceId, 30)))
       expect(await store.removeOlderThan(NOON_MS + 20_000)).toBe(300 * 20)

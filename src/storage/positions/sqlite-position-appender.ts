@@ -1,6 +1,15 @@
 import type { SqliteConnection, SqliteQuery, SqliteValue, SqliteWrite } from '../sqlite-connection.js'
-import { BATCH_COLUMN, BATCH_WIDTH, IS_LATEST, IS_NEW, type PositionBatch } from './position-batch.js'
+import {
+  BATCH_COLUMN,
+  BATCH_WIDTH,
+  IS_LATEST,
+  IS_NEW,
+  IS_TOO_LARGE,
+  type PositionBatch,
+  splitTexts,
+} from './position-batch.js'
 import type { DeviceState, SqliteDeviceStates } from './sqlite-device-states.js'
+import { SqlitePositionParts, type StoredRecord } from './sqlite-position-parts.js'
 
 /** More rows in a statement were not faster, fewer were slower. */
 const ROWS_PER_STATEMENT = 50
@@ -9,6 +18,7 @@ const LATEST_WIDTH = 5
 /** A batch, the states of its devices, and its rows in the order of their keys. */
 interface Work {
   readonly batch: PositionBatch
+  readonly attributes: readonly string[]
   readonly states: readonly DeviceState[]
   readonly ordered: Uint32Array
   readonly flags: Uint8Array<ArrayBuffer>
@@ -19,6 +29,7 @@ export class SqlitePositionAppender {
   private readonly findByKey: SqliteQuery
   private readonly inserts: (rows: number) => SqliteWrite
   private readonly replaces: (rows: number) => SqliteWrite
+  private readonly parts: SqlitePositionParts
 
   constructor(
     private readonly connection: SqliteConnection,
@@ -27,17 +38,20 @@ export class SqlitePositionAppender {
     this.findByKey = connection.prepareQuery('SELECT 1 FROM positions WHERE device = ? AND time = ? AND disc = ?')
     this.inserts = multiRow(connection, 'INSERT INTO positions VALUES', BATCH_WIDTH)
     this.replaces = multiRow(connection, 'REPLACE INTO latest VALUES', LATEST_WIDTH)
+    this.parts = new SqlitePositionParts(connection)
   }
 
   append(batch: PositionBatch): Uint8Array {
     try {
       return this.connection.transact(() => {
         this.deviceStates.forgetIfOthersWrote()
-        const states = batch.devices.map((id) => this.deviceStates.get(id))
+        const states = splitTexts(batch.devices).map((id) => this.deviceStates.get(id))
         const flags = new Uint8Array(batch.numbers.length / BATCH_WIDTH)
-        const work: Work = { batch, states, ordered: orderByKey(batch, states), flags }
+        const attributes = splitTexts(batch.attributes)
+        const work: Work = { batch, attributes, states, ordered: orderByKey(batch, states), flags }
         const added = this.findNew(work)
         this.insert(work, added)
+        this.addParts(work)
         this.moveLatest(work, added)
         return flags
       })
@@ -71,7 +85,7 @@ export class SqlitePositionAppender {
     return added
   }
 
-  private insert({ batch: { numbers, attributes }, states }: Work, added: readonly number[]): void {
+  private insert({ batch: { numbers }, attributes, states }: Work, added: readonly number[]): void {
     for (let start = 0; start < added.length; start += ROWS_PER_STATEMENT) {
       const rows = added.slice(start, start + ROWS_PER_STATEMENT)
       const values: SqliteValue[] = []
@@ -83,6 +97,24 @@ export class SqlitePositionAppender {
         values.push(attributes[at(numbers, row, BATCH_COLUMN.attributes)] ?? null)
       }
       this.inserts(rows.length).run(values)
+    }
+  }
+
+  /** Adds what parts of records bring that were stored before, or a moment ago in this batch. */
+  private addParts({ batch: { numbers, parts = [] }, attributes, states, flags }: Work): void {
+    const records = new Map<string, { readonly key: StoredRecord['key']; readonly rows: number[] }>()
+    for (const row of parts) {
+      if (flags[row] === IS_NEW) continue
+      const [time, discriminator] = [at(numbers, row, BATCH_COLUMN.time), at(numbers, row, BATCH_COLUMN.discriminator)]
+      const key = [stateOf(states, numbers, row).n, time, discriminator] as const
+      const record = records.get(key.join())
+      if (record === undefined) records.set(key.join(), { key, rows: [row] })
+      else record.rows.push(row)
+    }
+    for (const { key, rows } of records.values()) {
+      const texts = rows.map((row) => attributes[at(numbers, row, BATCH_COLUMN.attributes)])
+      const taken = this.parts.add({ key, parts: texts })
+      for (const [i, row] of rows.entries()) if (!taken[i]) flags[row] = IS_TOO_LARGE
     }
   }
 

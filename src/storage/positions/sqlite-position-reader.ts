@@ -4,8 +4,8 @@ import { greatCircleM } from '../../model/geo.js'
 import type { BoundingBox, TimeRange } from '../../model/position.js'
 import { openForReading, type SqliteRow } from '../sqlite-connection.js'
 import { serveRequests } from '../sqlite-worker-host.js'
-import { BATCH_WIDTH, type PositionBatch } from './position-batch.js'
-import type { TrackQuery } from './position-store.js'
+import { BATCH_WIDTH, joinTexts, type PositionBatch } from './position-batch.js'
+import type { TrackPlace, TrackQuery } from './position-store.js'
 
 /** What the thread is started with. */
 export interface PositionReaderOptions {
@@ -16,6 +16,12 @@ export interface BoxPage {
   readonly box: BoundingBox
   readonly limit: number
   readonly afterDeviceId: DeviceId
+}
+
+export interface BackwardsPage {
+  readonly deviceId: DeviceId
+  readonly before: TrackPlace
+  readonly limit: number
 }
 
 /** A walk along a track: where it stands and what it has measured so far. */
@@ -42,6 +48,8 @@ const NUMBERS = BATCH_WIDTH - 2
 export class SqlitePositionReader {
   private readonly connection
   private readonly findLatest
+  private readonly listPrevious
+  private readonly listIds
   private readonly listAll
   private readonly listFixes
   private readonly walkFixes
@@ -55,9 +63,16 @@ export class SqlitePositionReader {
       `SELECT ${COLUMNS} FROM devices d JOIN latest l ON l.device = d.n
        JOIN positions p ON p.device = d.n AND p.time = l.time AND p.disc = l.disc WHERE d.id = ?`,
     )
+    this.listPrevious = query(
+      `SELECT ${COLUMNS} FROM positions p WHERE p.device = (SELECT n FROM devices WHERE id = ?)
+       AND (p.time, p.disc) < (?, ?) ORDER BY p.time DESC, p.disc DESC LIMIT ?`,
+    )
     this.listAll = query(`SELECT ${COLUMNS} ${TRACK} ${IN_ORDER}`)
     this.listFixes = query(`SELECT ${COLUMNS} ${TRACK} AND p.has_fix ${IN_ORDER}`)
     this.walkFixes = query(`SELECT p.time, p.disc, p.lat, p.lon ${TRACK} AND p.has_fix ${IN_ORDER}`)
+    this.listIds = query(
+      `SELECT id FROM devices d WHERE id > ? AND EXISTS (SELECT 1 FROM positions p WHERE p.device = d.n) ORDER BY id LIMIT ?`,
+    )
     // The narrow table is read whole: 15 ms of a reader at 100,000 devices. An index by place would make small boxes
     // quicker than that, and every append a tenth slower.
     const inBox = (longitudes: string) =>
@@ -75,6 +90,15 @@ export class SqlitePositionReader {
       found.filter((row) => row !== undefined),
       (index) => index,
     )
+  }
+
+  listBefore({ deviceId, before, limit }: BackwardsPage): PositionBatch {
+    const { timeMs, discriminator = Number.NEGATIVE_INFINITY } = before
+    return packRows([deviceId], this.listPrevious.all([deviceId, timeMs, discriminator, limit]), () => 0)
+  }
+
+  listDeviceIds({ limit, afterDeviceId }: Omit<BoxPage, 'box'>): DeviceId[] {
+    return this.listIds.all([afterDeviceId, limit]).map((row) => String(row[0]))
   }
 
   listTrack({ deviceId, query }: { readonly deviceId: DeviceId; readonly query: TrackQuery }): PositionBatch {
@@ -139,7 +163,7 @@ function packRows(
     const text = row[NUMBERS]
     numbers[at] = typeof text === 'string' ? attributes.push(text) - 1 : Number.NaN
   }
-  return { devices, attributes, numbers }
+  return { devices: joinTexts(devices), attributes: joinTexts(attributes), numbers }
 }
 
 serveRequests(() => new SqlitePositionReader(workerData as PositionReaderOptions))

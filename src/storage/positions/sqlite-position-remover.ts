@@ -1,4 +1,5 @@
 import type { DeviceId } from '../../model/device-id.js'
+import { repeatForAStep } from '../repeat-for-a-step.js'
 import { giveBackFreePages, type SqliteConnection, type SqliteRow } from '../sqlite-connection.js'
 import type { SqliteDeviceStates } from './sqlite-device-states.js'
 
@@ -16,8 +17,6 @@ export interface RemovalResult {
 
 /** Rows of one statement: about 2 ms. */
 const ROWS_AT_ONCE = 500
-/** A step ends after this, so that an append that came meanwhile waits no longer than for a neighbour's. */
-const STEP_MS = 5
 const PAGES_AT_ONCE = 200
 
 /** Removes rows in steps, each a short transaction of its own between two appends. */
@@ -58,13 +57,11 @@ export class SqlitePositionRemover {
       const n = this.findDevice.get([deviceId])?.[0]
       if (typeof n !== 'number') return true
       this.deleteLatest.run([n])
-      const untilMs = performance.now() + STEP_MS
-      do {
-        if (!this.removeSome(n, Number.POSITIVE_INFINITY, [null, null]).isDone) continue
+      return repeatForAStep(() => {
+        if (!this.removeSome(n, Number.POSITIVE_INFINITY, [null, null]).isDone) return false
         this.deleteDevice.run([n])
         return true
-      } while (performance.now() < untilMs)
-      return false
+      })
     })
   }
 
@@ -73,16 +70,16 @@ export class SqlitePositionRemover {
     return this.connection.transact(() => {
       let removed = 0
       let done = afterDevice
-      const untilMs = performance.now() + STEP_MS
-      do {
+      const isEnd = repeatForAStep(() => {
         const device = this.findNextDevice.get([done])
-        if (!device) return { removed, next: undefined }
+        if (!device) return true
         const n = Number(device[0])
         const some = this.removeSome(n, beforeMs, [numberOrNull(device[1]), numberOrNull(device[2])])
         removed += some.removed
         if (some.isDone) done = n
-      } while (performance.now() < untilMs)
-      return { removed, next: done }
+        return false
+      })
+      return { removed, next: isEnd ? undefined : done }
     })
   }
 

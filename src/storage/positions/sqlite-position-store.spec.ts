@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { killAppender } from '../../../test/stores/kill-appender.js'
 import { numberedPositions } from '../../../test/stores/numbered-positions.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
 import { SqliteConnection } from '../sqlite-connection.js'
@@ -10,8 +8,6 @@ import { startWorkerThread } from '../worker-thread.js'
 import { NOON_MS, samplePosition, sampleTrack, wholeTrack } from './position-samples.contract.js'
 import { positionStoreContract } from './position-store.contract.js'
 import { openSqlitePositions, type SqlitePositionStore } from './sqlite-position-store.js'
-
-const ROOT = path.resolve(__dirname, '../../..')
 
 afterAll(removeTemporaryDirectories)
 
@@ -155,7 +151,7 @@ describe('SQLite position store', () => {
     let acknowledged: number[] = []
     for (let kill = 0; kill < 3; kill++) {
       const first = (kill + 1) * 10_000
-      acknowledged = [...acknowledged, ...(await appendUntilKilled(directory, first, 15 + kill * 20))]
+      acknowledged = [...acknowledged, ...(await killAppender(directory, first, 15 + kill * 20))]
     }
     const store = await openStore()
     const tracks = await Promise.all(Array.from({ length: 40 }, (_, n) => wholeTrack(store, `numbered-${n}`)))
@@ -218,20 +214,3 @@ describe('SQLite position store', () => {
     expect(statSync(path.join(directory, 'positions.sqlite')).size).toBeLessThan(300_000)
   })
 })
-
-/** Runs a process that appends, kills it a moment after so many appends, and says which batches it had acknowledged. */
-async function appendUntilKilled(directory: string, firstBatch: number, appends: number): Promise<number[]> {
-  const hook = path.join(ROOT, 'test/jest/register.cjs')
-  const program = path.join(ROOT, 'test/stores/append-until-killed.ts')
-  const child = spawn(
-    process.execPath,
-    ['--require', hook, '--eval', `require(${JSON.stringify(program)})`, directory, String(firstBatch)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const acknowledged: number[] = []
-  for await (const line of createInterface({ input: child.stdout })) {
-    acknowledged.push(Number(line))
-    if (acknowledged.length === appends) void sleep(Math.random() * 20).then(() => child.kill('SIGKILL'))
-  }
-  return acknowledged
-}

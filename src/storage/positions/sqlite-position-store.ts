@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../model/app-error.js'
 import type { DeviceId } from '../../model/device-id.js'
 import type { BoundingBox, Position, TimeRange } from '../../model/position.js'
+import { HealthProbe } from '../health-probe.js'
 import { backupSqliteFile } from '../sqlite-backup.js'
 import type { SqlitePragmas } from '../sqlite-connection.js'
-import { SqliteHealthProbe } from '../sqlite-health-probe.js'
 import { SqliteWorkerClient } from '../sqlite-worker-client.js'
 import { startWorkerThread } from '../worker-thread.js'
-import { IS_LATEST, IS_NEW, packPositions, unpackPositions } from './position-batch.js'
-import { type AppendResult, PositionStore, type TrackQuery } from './position-store.js'
+import { IS_LATEST, IS_NEW, IS_TOO_LARGE, packPositions, unpackPositions } from './position-batch.js'
+import { type AppendResult, PositionStore, type TrackPlace, type TrackQuery } from './position-store.js'
 import type { PositionReaderOptions, SqlitePositionReader, Walk } from './sqlite-position-reader.js'
 import type { RemovalResult } from './sqlite-position-remover.js'
 import { POSITIONS_FILE } from './sqlite-position-schema.js'
@@ -45,7 +45,7 @@ const PAUSE_MS = 10
  * - The latest position in a table of its own, one row a device and batch: about 7 % of the rate.
  */
 export class SqlitePositionStore extends PositionStore {
-  private readonly health: SqliteHealthProbe
+  private readonly health: HealthProbe
 
   constructor(
     private readonly file: string,
@@ -53,7 +53,7 @@ export class SqlitePositionStore extends PositionStore {
     private readonly readers: readonly SqliteWorkerClient<SqlitePositionReader>[],
   ) {
     super()
-    this.health = new SqliteHealthProbe('positions', () => writer.call('probe', undefined))
+    this.health = new HealthProbe('positions', () => writer.call('probe', undefined))
   }
 
   override async append(positions: readonly Position[]): Promise<AppendResult> {
@@ -63,6 +63,7 @@ export class SqlitePositionStore extends PositionStore {
     return {
       isNew: Array.from(flags, (flag) => (flag & IS_NEW) !== 0),
       isLatest: Array.from(flags, (flag) => (flag & IS_LATEST) !== 0),
+      ...(batch.parts !== undefined && { isTooLarge: Array.from(flags, (flag) => (flag & IS_TOO_LARGE) !== 0) }),
     }
   }
 
@@ -76,6 +77,14 @@ export class SqlitePositionStore extends PositionStore {
 
   override async listDeviceIdsInBox(box: BoundingBox, limit: number, afterDeviceId = ''): Promise<DeviceId[]> {
     return this.reader().call('listDeviceIdsInBox', { box, limit, afterDeviceId })
+  }
+
+  override async listDeviceIds(limit: number, afterDeviceId = ''): Promise<DeviceId[]> {
+    return this.reader().call('listDeviceIds', { limit, afterDeviceId })
+  }
+
+  override async listBefore(deviceId: DeviceId, before: TrackPlace, limit: number): Promise<Position[]> {
+    return unpackPositions(await this.reader().call('listBefore', { deviceId, before, limit }))
   }
 
   override async listTrack(deviceId: DeviceId, query: TrackQuery): Promise<Position[]> {

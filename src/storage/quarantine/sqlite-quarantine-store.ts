@@ -1,8 +1,8 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeviceId } from '../../model/device-id.js'
+import { HealthProbe } from '../health-probe.js'
 import { backupSqliteFile } from '../sqlite-backup.js'
-import { SqliteHealthProbe } from '../sqlite-health-probe.js'
 import { SqliteWorkerClient } from '../sqlite-worker-client.js'
 import { startWorkerThread } from '../worker-thread.js'
 import {
@@ -26,14 +26,14 @@ const PAUSE_MS = 10
 
 /** Refused records in one SQLite file, with a thread of its own: a flood of them never holds up positions. */
 export class SqliteQuarantineStore extends QuarantineStore {
-  private readonly health: SqliteHealthProbe
+  private readonly health: HealthProbe
 
   constructor(
     private readonly file: string,
     private readonly thread: SqliteWorkerClient<SqliteQuarantineWorker>,
   ) {
     super()
-    this.health = new SqliteHealthProbe('quarantine', () => thread.call('probe', undefined))
+    this.health = new HealthProbe('quarantine', () => thread.call('probe', undefined))
   }
 
   override async keep(records: readonly QuarantinedRecord[]): Promise<void> {
