@@ -281,12 +281,12 @@ export function objectsContract(makePlace: () => Promise<BlobPlace>): void {
 
   it('does nothing after it was closed', async () => {
     await store(blobs, 'truck/clip', 'abc')
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     await blobs.close()
     await blobs.close()
 
     const calls = [
-      () => blobs.beginUpload(),
+      () => blobs.beginUpload('truck/clip'),
       () => blobs.append(id, 0, Promise.resolve([]) as never),
       () => blobs.complete(id, 'truck/clip'),
       () => blobs.put('a', Buffer.from('x')),

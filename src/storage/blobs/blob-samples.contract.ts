@@ -1,10 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { BlobStore, BlobUploadId } from './blob-store.js'
 
 /** A place for objects that outlives the store on it, as that of a process which was killed. */
 export interface BlobPlace {
   open(): Promise<BlobStore>
+  /** Times that it says are cut to these. */
+  readonly timeStepMs?: number
+  /**
+   * It sends bytes in parts while the next ones come: it may tell less than it took, and takes more while it tells. Unset: what it tells
+   * is all that it took, the source waits meanwhile, and it holds less.
+   */
+  readonly sendsParts?: boolean
   remove(): Promise<void>
 }
 
@@ -67,7 +74,7 @@ export class HeldSource implements AsyncIterable<Uint8Array> {
 
 /** An object made of the text or bytes. */
 export async function store(blobs: BlobStore, key: string, ...chunks: readonly (string | Uint8Array)[]): Promise<void> {
-  const id = await blobs.beginUpload()
+  const id = await blobs.beginUpload(key)
   await blobs.append(id, 0, chunksOf(...chunks))
   await blobs.complete(id, key)
 }
@@ -83,9 +90,8 @@ export async function textOf(blobs: BlobStore, key: string): Promise<string | un
   return (await bytesOf(await blobs.read(key)))?.toString()
 }
 
-/** What an upload holds, by making an object of it. */
-export async function contentOf(blobs: BlobStore, id: BlobUploadId): Promise<string | undefined> {
-  const key = `content/${randomBytes(8).toString('hex')}`
+/** What an upload holds, by making the object of it that it was begun for. */
+export async function contentOf(blobs: BlobStore, id: BlobUploadId, key = 'truck/clip'): Promise<string | undefined> {
   await blobs.complete(id, key)
   return textOf(blobs, key)
 }

@@ -43,7 +43,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   }
 
   it('makes an object of the bytes that came, and none before', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     expect(await blobs.append(id, 0, chunksOf('ab', '', 'cde'), tell)).toBe(5)
     expect(told).toEqual([5])
     expect(await blobs.stat('truck/clip')).toBeUndefined()
@@ -55,8 +55,8 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('makes an empty object of an upload that nothing came for', async () => {
-    await blobs.complete(await blobs.beginUpload(), 'truck/nothing')
-    const id = await blobs.beginUpload()
+    await blobs.complete(await blobs.beginUpload('truck/nothing'), 'truck/nothing')
+    const id = await blobs.beginUpload('truck/empty')
     expect(await blobs.append(id, 0, chunksOf(), tell)).toBe(0)
     await blobs.complete(id, 'truck/empty')
 
@@ -68,7 +68,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('goes on where it stood, also after it was opened again', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     expect(await blobs.append(id, 0, chunksOf('one '))).toBe(4)
     await reopen()
     expect(await blobs.append(id, 4, chunksOf('two '), tell)).toBe(8)
@@ -81,16 +81,17 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('drops what is beyond the offset', async () => {
-    const id = await blobs.beginUpload()
-    await blobs.append(id, 0, chunksOf('0123456789'))
+    const id = await blobs.beginUpload('truck/clip')
+    await blobs.append(id, 0, chunksOf('0123'))
+    const unheard = new Error('nobody wrote it down')
+    await expect(blobs.append(id, 4, chunksOf('456789'), () => Promise.reject(unheard))).rejects.toBe(unheard)
     expect(await blobs.append(id, 4, chunksOf('ab'))).toBe(6)
-    expect(await blobs.append(id, 5, chunksOf())).toBe(5)
 
-    expect(await contentOf(blobs, id)).toBe('0123a')
+    expect(await contentOf(blobs, id)).toBe('0123ab')
   })
 
   it('refuses an offset beyond what it holds, and changes nothing', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     await blobs.append(id, 0, chunksOf('abc'))
 
     await expect(blobs.append(id, 4, chunksOf('x'))).rejects.toThrow(RangeError)
@@ -106,7 +107,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('keeps what came before the source broke off, tells it, and passes the error on', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     const reset = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET', errno: -104 })
 
     await expect(blobs.append(id, 0, brokenAfter(reset, 'abc', 'def'), tell)).rejects.toBe(reset)
@@ -118,11 +119,20 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('takes a stream that is destroyed in the middle for one that broke off', async () => {
-    const id = await blobs.beginUpload()
-    const stream = new Readable({ read: () => undefined })
+    const id = await blobs.beginUpload('truck/clip')
+    let gave = () => {}
+    const taken = new Promise<void>((resolve) => {
+      gave = resolve
+    })
+    const stream = new Readable({
+      highWaterMark: 1, // asked for more only when what it gave was taken
+      read() {
+        if (this.readableDidRead) gave()
+        else this.push('abc')
+      },
+    })
     const appending = blobs.append(id, 0, stream, tell)
-    stream.push('abc')
-    await sleep(50)
+    await taken
     const gone = new Error('aborted')
     stream.destroy(gone)
 
@@ -132,7 +142,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('ends when the one who was told throws', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     const source = Readable.from([Buffer.from('abc')])
     const refusal = new Error('no')
 
@@ -142,23 +152,25 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     expect(await contentOf(blobs, id)).toBe('xy')
   })
 
-  it('tells from time to time how much is durable: all that was taken, while the next bytes wait', async () => {
+  it('tells from time to time how much is durable, in whole chunks and one telling after the other', async () => {
     const chunk = patternOf(MEBIBYTE)
     let taken = 0
     let isTelling = false
     const claims: string[] = []
     const source = (async function* () {
       for (let i = 0; i < 40; i++) {
-        if (isTelling) claims.push(`took chunk ${i} while it told`)
+        if (isTelling && !place.sendsParts) claims.push(`took chunk ${i} while it told`)
         taken += chunk.byteLength
         yield chunk
       }
     })()
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
 
     await blobs.append(id, 0, source, async (bytes) => {
       told.push(bytes)
-      if (bytes !== taken) claims.push(`told ${bytes} of ${taken}`)
+      const isAll = place.sendsParts ? bytes <= taken && bytes % chunk.byteLength === 0 : bytes === taken
+      if (!isAll) claims.push(`told ${bytes} of ${taken}`)
+      if (isTelling) claims.push(`told ${bytes} while it told another`)
       isTelling = true
       await sleep(5)
       isTelling = false
@@ -182,7 +194,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
       at += size
     }
     const many = Array.from({ length: 5000 }, (_, i) => Buffer.of(i % 256))
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/pieces')
     await blobs.append(id, 0, chunksOf(...pieces))
     await blobs.append(id, whole.length, chunksOf(...many))
     await blobs.complete(id, 'truck/pieces')
@@ -191,12 +203,12 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     expect(stored && sha256Of(stored)).toBe(sha256Of(Buffer.concat([whole, ...many])))
   })
 
-  it('streams 64 MiB without holding them', async () => {
+  it('streams 96 MiB without holding them', async () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     const held: number[] = []
     const source = (async function* () {
-      for (let i = 0; i < 64 * 16; i++) {
+      for (let i = 0; i < 96 * 16; i++) {
         if (i % 128 === 0) {
           collect()
           held.push(process.memoryUsage().arrayBuffers)
@@ -204,16 +216,18 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
         yield Buffer.alloc(65_536, i)
       }
     })()
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
 
-    expect(await blobs.append(id, 0, source)).toBe(64 * MEBIBYTE)
+    expect(await blobs.append(id, 0, source)).toBe(96 * MEBIBYTE)
 
-    expect(Math.max(...held) - (held[0] ?? 0)).toBeLessThan(16 * MEBIBYTE)
+    // Where an adapter sends parts: those on their way and the one that is gathered, 32 in all, and what is just being taken.
+    const most = place.sendsParts ? 36 : 16
+    expect(Math.max(...held) - (held[0] ?? 0)).toBeLessThan(most * MEBIBYTE)
   })
 
   describe('completing', () => {
     it('again does nothing, also after it was opened again', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       await blobs.complete(id, 'truck/clip')
       await blobs.complete(id, 'truck/clip')
@@ -225,7 +239,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     })
 
     it('of one upload many times at once is one object', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
 
       await Promise.all(Array.from({ length: 10 }, () => blobs.complete(id, 'truck/clip')))
@@ -234,7 +248,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     })
 
     it('uses the upload up', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       await blobs.complete(id, 'truck/clip')
 
@@ -246,7 +260,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     })
 
     it('of an upload that a crash left puts it under its key', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       await reopen()
       await blobs.complete(id, 'truck/clip')
@@ -256,10 +270,10 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
 
     it('puts a later upload in the place of a leftover, whole, while the old one is read to its end', async () => {
       const old = patternOf(2 * MEBIBYTE, 7)
-      const first = await blobs.beginUpload()
+      const first = await blobs.beginUpload('truck/clip')
       await blobs.append(first, 0, chunksOf(old))
       await blobs.complete(first, 'truck/clip')
-      const second = await blobs.beginUpload()
+      const second = await blobs.beginUpload('truck/clip')
       await blobs.append(second, 0, chunksOf('new'))
       const reading = await blobs.read('truck/clip')
       await blobs.complete(second, 'truck/clip')
@@ -271,7 +285,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
 
     it('of two uploads to one key at once leaves one of them, whole', async () => {
       const contents = ['a'.repeat(100_000), 'b'.repeat(200_000)]
-      const ids = await Promise.all(contents.map(() => blobs.beginUpload()))
+      const ids = await Promise.all(contents.map(() => blobs.beginUpload('truck/clip')))
       await Promise.all(ids.map((id, i) => blobs.append(id, 0, chunksOf(contents[i] ?? ''))))
       await Promise.all(ids.map((id) => blobs.complete(id, 'truck/clip')))
 
@@ -279,7 +293,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     })
 
     it('and appending are refused while somebody appends', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       const source = new HeldSource()
       const appending = blobs.append(id, 0, source)
       source.give('abc')
@@ -296,7 +310,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
 
   describe('aborting', () => {
     it('drops the upload, and again does nothing', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       await blobs.abort(id)
       await blobs.abort(id)
@@ -306,7 +320,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     })
 
     it('ends an append at once, however long its source would wait', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       const source = new HeldSource()
       const appending = blobs.append(id, 0, source)
       const outcome = expect(appending).rejects.toThrow(RangeError)
@@ -321,7 +335,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('ends appends when it closes, and keeps what came', async () => {
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     const source = new HeldSource()
     const outcome = expect(blobs.append(id, 0, source, tell)).rejects.toMatchObject({ code: 'store_unavailable' })
     source.give('abc')
@@ -335,22 +349,30 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
   })
 
   it('lists uploads that nothing was appended to since a moment', async () => {
-    const old = await blobs.beginUpload()
+    const old = await blobs.beginUpload('truck/clip')
     await blobs.append(old, 0, chunksOf('abc'))
-    const done = await blobs.beginUpload()
+    const done = await blobs.beginUpload('truck/clip')
     await blobs.complete(done, 'truck/clip')
-    const dropped = await blobs.beginUpload()
+    const dropped = await blobs.beginUpload('truck/clip')
     await blobs.abort(dropped)
-    const busy = await blobs.beginUpload()
+    const busy = await blobs.beginUpload('truck/clip')
     const source = new HeldSource()
     const appending = blobs.append(busy, 0, source)
     await source.untilTaken()
-    await sleep(50)
-    const between = Date.now() - 20
-    const young = await blobs.beginUpload()
+    const step = place.timeStepMs ?? 0
+    await sleep(2 * step + 50)
+    const between = Date.now() - step - 20
+    const young = await blobs.beginUpload('truck/clip')
 
     expect(await blobs.listIdleUploads(Date.now() - 3_600_000)).toEqual([])
     expect(await blobs.listIdleUploads(between)).toEqual([old])
+    const asked: string[][] = []
+    const findKnown = async (ids: readonly string[]) => {
+      asked.push([...ids])
+      return [old, 'another']
+    }
+    expect(await blobs.listIdleUploads(between, findKnown)).toEqual([])
+    expect(asked).toEqual([[old]])
     expect((await blobs.listIdleUploads(Date.now() + 60_000)).sort()).toEqual([old, young].sort())
     source.end()
     await appending
@@ -360,7 +382,7 @@ export function uploadsContract(makePlace: () => Promise<BlobPlace>): void {
     const contents = Array.from({ length: 40 }, (_, i) => patternOf(50_000 + i * 1000, i + 1))
     await Promise.all(
       contents.map(async (content, i) => {
-        const id = await blobs.beginUpload()
+        const id = await blobs.beginUpload(`truck-${i % 5}/clip-${i}`)
         const half = Math.floor(content.length / 2)
         await blobs.append(id, 0, chunksOf(content.subarray(0, half)))
         await blobs.append(id, half, chunksOf(content.subarray(half)))

@@ -71,7 +71,7 @@ describe('objects in a directory', () => {
     try {
       await store(blobs, '860000000000001/clip.mp4', 'abc')
       await blobs.put('derived/019a/thumbnail.jpg', Buffer.from('jpg'))
-      await blobs.beginUpload()
+      await blobs.beginUpload('truck/clip')
     } finally {
       process.umask(mask)
     }
@@ -95,7 +95,7 @@ describe('objects in a directory', () => {
       stream?.destroy()
       await closed
     }
-    const id = await blobs.beginUpload()
+    const id = await blobs.beginUpload('truck/clip')
     await expect(blobs.append(id, 1, chunksOf('x'))).rejects.toThrow(RangeError)
     await blobs.abort(id)
 
@@ -105,7 +105,7 @@ describe('objects in a directory', () => {
 
   describe('after a crash', () => {
     it('between the rename and its answer, complete finds the object', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       mkdirSync(path.join(root, 'objects/truck'))
       renameSync(path.join(root, 'uploads', id), path.join(root, 'objects/truck/clip'))
@@ -116,7 +116,7 @@ describe('objects in a directory', () => {
     })
 
     it('after the directory was made, complete goes on', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       mkdirSync(path.join(root, 'objects/truck'))
 
@@ -126,7 +126,7 @@ describe('objects in a directory', () => {
     })
 
     it('in the middle of an append, what was not told is dropped', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       writeFileSync(path.join(root, 'uploads', id), 'abc and half of the next')
 
@@ -172,7 +172,7 @@ describe('objects in a directory', () => {
       await expect(blobs.remove('truck/clip')).rejects.toMatchObject(wrong)
       await expect(blobs.put('truck/clip', Buffer.from('x'))).rejects.toMatchObject(wrong)
       expect(uploads()).toEqual([])
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await expect(blobs.complete(id, 'truck/clip')).rejects.toMatchObject(wrong)
       expect(uploads()).toEqual([id])
     })
@@ -204,7 +204,7 @@ describe('objects in a directory', () => {
       rmSync(path.join(root, 'uploads'), { recursive: true })
       writeFileSync(path.join(root, 'uploads'), '')
 
-      await expect(blobs.beginUpload()).rejects.toMatchObject(unavailable('not a directory (ENOTDIR)'))
+      await expect(blobs.beginUpload('truck/clip')).rejects.toMatchObject(unavailable('not a directory (ENOTDIR)'))
       await expect(blobs.put('truck/clip', Buffer.from('x'))).rejects.toMatchObject({ code: 'store_unavailable' })
       await expect(blobs.listIdleUploads(0)).rejects.toMatchObject({ code: 'store_unavailable' })
       await expect(blobs.append('0'.repeat(32), 0, chunksOf('x'))).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -265,11 +265,11 @@ describe('objects in a directory', () => {
 
     it('are not begun, while others are completed, read and removed', async () => {
       await store(blobs, 'truck/old', 'old')
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       await blobs.append(id, 0, chunksOf('abc'))
       refusal = full
 
-      await expect(blobs.beginUpload()).rejects.toBe(full)
+      await expect(blobs.beginUpload('truck/clip')).rejects.toBe(full)
       await expect(blobs.put('truck/new', Buffer.from('x'))).rejects.toBe(full)
       await expect(blobs.append(id, 3, chunksOf('d'))).rejects.toBe(full)
       await blobs.complete(id, 'truck/clip')
@@ -279,7 +279,7 @@ describe('objects in a directory', () => {
     })
 
     it('keep what came before it was', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       const told: number[] = []
       const source = (async function* () {
         yield Buffer.from('abc')
@@ -296,7 +296,7 @@ describe('objects in a directory', () => {
     })
 
     it('let go of the source', async () => {
-      const id = await blobs.beginUpload()
+      const id = await blobs.beginUpload('truck/clip')
       const source = Readable.from(
         (async function* () {
           for (;;) {

@@ -5,10 +5,19 @@ import type { Readable } from 'node:stream'
 import type { Metrics } from '../../metrics/metrics.js'
 import { StoreOpenError } from '../store-open-error.js'
 import { blobsUnavailable, stopping, toBlobError, translated } from './blob-errors.js'
-import { BlobStore, type BlobUploadId, type ByteRange, type LocalFile, type OnDurable } from './blob-store.js'
+import {
+  BlobStore,
+  type BlobUploadId,
+  type ByteRange,
+  type FindKnownUploads,
+  type LocalFile,
+  type OnDurable,
+} from './blob-store.js'
 import { DirectoryObjects } from './directory-objects.js'
-import { DirectoryUploads, noSuchUpload } from './directory-uploads.js'
+import { DirectoryUploads } from './directory-uploads.js'
 import { makeDirectory, openFile, syncDirectory } from './owned-files.js'
+import { type TimedOperation, timedOperation } from './timed-operation.js'
+import { noSuchUpload } from './upload-id.js'
 
 /** Name of the store's directory in the data directory, and of its two parts. */
 export const BLOBS_DIRECTORY = 'blobs'
@@ -24,9 +33,6 @@ export interface DirectoryBlobsOptions {
   readonly metrics?: Metrics
 }
 
-/** What is timed: not the appends, which last as long as their sources. */
-type TimedOperation = 'complete' | 'put' | 'open' | 'remove'
-
 /**
  * Objects as files of a directory, uploads beside it on the same disk. An upload is a file that grows; completing it syncs it,
  * renames it into its place and syncs the directories, so that an object is there whole or not at all, whenever the power goes.
@@ -34,6 +40,7 @@ type TimedOperation = 'complete' | 'put' | 'open' | 'remove'
  * the old one reads it to its end. Everything is for the owner only, and below the root no link is followed.
  */
 export class DirectoryBlobStore extends BlobStore {
+  override readonly direct = undefined
   private readonly objects: DirectoryObjects
   private readonly uploads: DirectoryUploads
   private isClosed = false
@@ -48,7 +55,7 @@ export class DirectoryBlobStore extends BlobStore {
     this.uploads = new DirectoryUploads(path.join(root, UPLOADS_DIRECTORY), () => this.assertWritable())
   }
 
-  override beginUpload(): Promise<BlobUploadId> {
+  override beginUpload(_key: string): Promise<BlobUploadId> {
     return this.attempt(async () => {
       this.assertWritable()
       return this.uploads.begin()
@@ -76,8 +83,10 @@ export class DirectoryBlobStore extends BlobStore {
     return this.attempt(() => this.uploads.abort(id))
   }
 
-  override listIdleUploads(sinceMs: number): Promise<BlobUploadId[]> {
-    return this.attempt(() => this.uploads.listIdle(sinceMs))
+  override async listIdleUploads(sinceMs: number, findKnown?: FindKnownUploads): Promise<BlobUploadId[]> {
+    const idle = await this.attempt(() => this.uploads.listIdle(sinceMs))
+    const known = new Set(idle.length === 0 ? [] : await findKnown?.(idle))
+    return idle.filter((id) => !known.has(id))
   }
 
   override put(key: string, bytes: Uint8Array): Promise<void> {
@@ -117,6 +126,8 @@ export class DirectoryBlobStore extends BlobStore {
     })
   }
 
+  override async signRead(_key: string): Promise<undefined> {}
+
   override openLocal(key: string): Promise<LocalFile | undefined> {
     return this.attempt(async () => {
       const found = await this.objects.find(key)
@@ -148,20 +159,8 @@ export class DirectoryBlobStore extends BlobStore {
     this.options.assertWritable?.()
   }
 
-  private async timed<T>(operation: TimedOperation, act: () => Promise<T>): Promise<T> {
-    const startedAtMs = performance.now()
-    const observe = (outcome: 'ok' | 'error') => {
-      const seconds = (performance.now() - startedAtMs) / 1000
-      this.options.metrics?.storeSeconds.observe({ store: 'blobs', operation, outcome }, seconds)
-    }
-    try {
-      const result = await this.attempt(act)
-      observe('ok')
-      return result
-    } catch (error) {
-      observe('error')
-      throw error
-    }
+  private timed<T>(operation: TimedOperation, act: () => Promise<T>): Promise<T> {
+    return timedOperation(this.options.metrics, operation, () => this.attempt(act))
   }
 
   private async attempt<T>(act: () => Promise<T>): Promise<T> {

@@ -1,23 +1,16 @@
-import { randomBytes } from 'node:crypto'
 import { type FileHandle, lstat, readdir, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { stopping, translated } from './blob-errors.js'
 import type { BlobUploadId, OnDurable } from './blob-store.js'
 import { DurableWriter } from './durable-writer.js'
-import { Interruption } from './interruption.js'
+import type { Interruption } from './interruption.js'
 import { closing, createFile, openFile, orMissing, removeFile, syncDirectory } from './owned-files.js'
-
-const UPLOAD_ID = /^[0-9a-f]{32}$/
-
-interface RunningAppend {
-  readonly interruption: Interruption
-  /** Never rejects. */
-  readonly ended: Promise<unknown>
-}
+import { pump, RunningAppends } from './running-appends.js'
+import { isUploadId, newUploadId, noSuchUpload } from './upload-id.js'
 
 /** Uploads as files that grow, in a directory of their own. One append at a time to each. */
 export class DirectoryUploads {
-  private readonly appends = new Map<BlobUploadId, RunningAppend>()
+  private readonly appends = new RunningAppends()
 
   /** @param assertWritable asked before each chunk; what it throws ends the append as a source that breaks off does */
   constructor(
@@ -27,7 +20,7 @@ export class DirectoryUploads {
 
   /** @throws RangeError what cannot be an upload's id */
   fileOf(id: BlobUploadId): string {
-    if (!UPLOAD_ID.test(id)) throw noSuchUpload()
+    if (!isUploadId(id)) throw noSuchUpload()
     return path.join(this.directory, id)
   }
 
@@ -57,29 +50,24 @@ export class DirectoryUploads {
     source: AsyncIterable<Uint8Array>,
     onDurable: OnDurable | undefined,
   ): Promise<number> {
-    this.assertFree(id)
-    const interruption = new Interruption()
-    const appending = this.appendUntil(interruption, id, offset, source, onDurable)
-    const ended = appending.catch(() => undefined).then(() => this.appends.delete(id))
-    this.appends.set(id, { interruption, ended })
-    return ended.then(() => appending)
+    return this.appends.run(id, (interruption) => this.appendUntil(interruption, id, offset, source, onDurable))
   }
 
   /** @throws Error while somebody appends to the upload: what they are told would not be so */
   assertFree(id: BlobUploadId): void {
-    if (this.appends.has(id)) throw new Error('somebody is appending to this upload')
+    this.appends.assertFree(id)
   }
 
   async abort(id: BlobUploadId): Promise<void> {
-    if (!UPLOAD_ID.test(id)) return
-    await this.interrupt(this.appends.get(id), noSuchUpload())
+    if (!isUploadId(id)) return
+    await this.appends.interrupt(id, noSuchUpload())
     await removeFile(this.fileOf(id))
   }
 
   async listIdle(sinceMs: number): Promise<BlobUploadId[]> {
     const idle: BlobUploadId[] = []
     for (const name of await readdir(this.directory)) {
-      if (!UPLOAD_ID.test(name) || this.appends.has(name)) continue
+      if (!isUploadId(name) || this.appends.isRunning(name)) continue
       const found = await orMissing(lstat(this.fileOf(name)))
       if (found !== undefined && found.mtimeMs < sinceMs) idle.push(name)
     }
@@ -99,7 +87,7 @@ export class DirectoryUploads {
 
   /** Ends what is being appended; what came stays. */
   async close(): Promise<void> {
-    await Promise.all([...this.appends.values()].map((running) => this.interrupt(running, stopping())))
+    await this.appends.interruptAll(stopping())
   }
 
   /** Nobody is told of an upload whose beginning failed: on a full disk each try would take more of it. */
@@ -110,11 +98,6 @@ export class DirectoryUploads {
       await unlink(this.fileOf(id)).catch(() => undefined)
       throw error
     }
-  }
-
-  private async interrupt(running: RunningAppend | undefined, error: Error): Promise<void> {
-    running?.interruption.interrupt(error)
-    await running?.ended
   }
 
   private async appendUntil(
@@ -129,37 +112,13 @@ export class DirectoryUploads {
     return closing(handle, async () => {
       await translated(() => cutTo(handle, offset))
       const writer = new DurableWriter(handle, offset, onDurable)
-      const broken = await this.pump(source, writer, interruption)
+      const take = (chunk: Uint8Array) => writer.take(chunk)
+      const broken = await pump(source, interruption, take, this.assertWritable)
       const bytes = await writer.finish()
       if (broken) throw broken.error
       return bytes
     })
   }
-
-  /** @returns why it ended before the source did */
-  private async pump(
-    source: AsyncIterable<Uint8Array>,
-    writer: DurableWriter,
-    interruption: Interruption,
-  ): Promise<{ readonly error: unknown } | undefined> {
-    const iterator = source[Symbol.asyncIterator]()
-    try {
-      for (;;) {
-        this.assertWritable()
-        const next = await interruption.wait(iterator.next())
-        if (next.done) return undefined
-        if (next.value.byteLength > 0) await writer.take(next.value)
-      }
-    } catch (error) {
-      // Not awaited: a source that keeps its reader waiting would keep this waiting as well.
-      Promise.resolve(iterator.return?.()).catch(() => undefined)
-      return { error }
-    }
-  }
-}
-
-export function noSuchUpload(): RangeError {
-  return new RangeError('there is no such upload')
 }
 
 /** @throws RangeError it holds less */
@@ -167,8 +126,4 @@ async function cutTo(handle: FileHandle, offset: number): Promise<void> {
   const { size } = await handle.stat()
   if (size < offset) throw new RangeError(`the upload holds ${size} bytes, not ${offset}`)
   if (size > offset) await handle.truncate(offset)
-}
-
-function newUploadId(): BlobUploadId {
-  return randomBytes(16).toString('hex')
 }
