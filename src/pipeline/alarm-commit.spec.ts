@@ -157,6 +157,49 @@ describe('AlarmCommit', () => {
     expect(commit.weight).toBe(0)
   })
 
+  it('tells of an alarm whose write failed when it comes again, once, also if the store had kept it', async () => {
+    const { commit, writes, told } = build()
+    const lost = outcomeOf(commit.raise(report('a', 1)))
+    await turn()
+    writes[0]?.fail(new AppError('store_unavailable'))
+    expect(await lost).toBe('store_unavailable')
+    for (const n of [1, 2]) {
+      const again = outcomeOf(commit.raise(report('a', 1)))
+      await turn()
+      writes[n]?.commit(false)
+      expect(await again).toBe('a-1')
+      expect(told).toEqual(['a-1'])
+    }
+  })
+
+  it('makes batches smaller until a slow store is through with them in time, and larger again when it is quick', async () => {
+    let nowMs = 0
+    let msPerAlarm = 50
+    const sizes: number[] = []
+    const records = {
+      raise: async (reports: readonly AlarmReport[]) => {
+        sizes.push(reports.length)
+        const tookMs = reports.length * msPerAlarm
+        nowMs += Math.min(tookMs, ANSWER_WITHIN_MS)
+        if (tookMs > ANSWER_WITHIN_MS) throw new AppError('store_unavailable')
+        return reports.map(({ timeMs }) => ({ alarm: makeAlarm({ id: `${timeMs}` }), isNew: true, isChanged: true }))
+      },
+    } as unknown as AlarmRecords
+    const commit = new AlarmCommit(records, new Metrics(), { maxFiles: 20, onStored: () => undefined }, () => nowMs)
+    let waiting = Array.from({ length: 1000 }, (_, n) => report(`box-${n}`, n))
+    for (let attempt = 0; waiting.length > 0 && attempt < 10; attempt++) {
+      const outcomes = await Promise.all(waiting.map((one) => outcomeOf(commit.raise(one))))
+      waiting = waiting.filter((_, i) => outcomes[i] === 'store_unavailable')
+    }
+    expect(waiting).toEqual([])
+    expect(sizes.slice(0, 4)).toEqual([500, 250, 125, 125])
+
+    msPerAlarm = 1
+    sizes.length = 0
+    await Promise.all(Array.from({ length: 1000 }, (_, n) => commit.raise(report(`box-${n}`, n))))
+    expect(sizes).toEqual([125, 250, 500, 125])
+  })
+
   it('acknowledges what it stored before the store failed in the middle of a search for what can never be stored', async () => {
     const { commit, writes, told } = buildStore((reports, count) => {
       if (count > 2) throw new Error('the disk is gone')

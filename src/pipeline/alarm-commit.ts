@@ -3,6 +3,7 @@ import type { Alarm, AlarmReport } from '../model/alarm.js'
 import { AppError } from '../model/app-error.js'
 import type { AlarmRecords, RaisedAlarm } from '../storage/sql/alarm-records.js'
 import { CommitQueue, toRefusal } from './commit-queue.js'
+import { DoubtedAlarms } from './doubted-alarms.js'
 import { CHARACTERS_PER_RECORD, weightOf } from './weight.js'
 
 /** Alarms that may wait in all: some seconds of what the store takes. */
@@ -15,7 +16,10 @@ const MAX_BATCH_ALARMS = 500
 export interface AlarmCommitContext {
   /** Names of files that an alarm may have in all. */
   readonly maxFiles: number
-  /** Told of every alarm that is new or has new names, also when its unit was answered before that it took too long. Must not throw or wait. */
+  /**
+   * Told of every alarm that is new or has new names, also when its unit was answered before that it took too long; and of one whose write
+   * failed, when it comes again, since it may have been stored. Must not throw or wait.
+   */
   readonly onStored: (alarm: Alarm) => void
 }
 
@@ -24,6 +28,8 @@ type Outcome = RaisedAlarm | AppError
 
 /** The group commit of alarms: reports of many units become one write. */
 export class AlarmCommit extends CommitQueue<AlarmReport, readonly Outcome[]> {
+  private readonly doubted = new DoubtedAlarms()
+
   constructor(
     private readonly records: AlarmRecords,
     private readonly metrics: Metrics,
@@ -76,10 +82,14 @@ export class AlarmCommit extends CommitQueue<AlarmReport, readonly Outcome[]> {
     try {
       const raised = await this.records.raise(reports, this.context.maxFiles)
       this.observe('ok', startedMs)
-      for (const { alarm, isChanged } of raised) if (isChanged) this.context.onStored(alarm)
+      for (const [i, { alarm, isChanged }] of raised.entries()) {
+        const wasDoubted = this.doubted.settle(reports[i])
+        if (isChanged || wasDoubted) this.context.onStored(alarm)
+      }
       return raised
     } catch (error) {
       this.observe('error', startedMs)
+      if (toRefusal(error).code === 'store_unavailable' && !isUnstorable(error)) this.doubted.add(reports)
       throw error
     }
   }

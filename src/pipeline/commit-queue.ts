@@ -1,5 +1,6 @@
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
+import { BatchSize } from './batch-size.js'
 import { Lanes } from './lanes.js'
 
 /** The commit gives up on a caller after this long, so that every event is answered within 10 s. */
@@ -15,7 +16,7 @@ export interface QueueLimits {
   readonly maxWaiting: number
   /** Of one device, by number. */
   readonly maxPerDevice: number
-  /** Of one write, by number; one caller's items are never parted. */
+  /** Of one write, by number, of a store that is quick enough; one caller's items are never parted. */
   readonly maxBatch: number
 }
 
@@ -31,10 +32,12 @@ interface Waiting<Item, Written> {
 
 /**
  * Many small reports become one store write. While the store is busy the queue gathers; when it is free, everything that waits goes as
- * one batch: no timer, latency is that of the store, and batches grow with the load. First in, first out, one batch under way.
+ * one batch: no timer, latency is that of the store, and batches grow with the load. First in, first out, one batch under way. A store that
+ * is too slow for a full one gets smaller ones.
  */
 export abstract class CommitQueue<Item, Written> {
   private readonly lanes: Lanes
+  private readonly batchSize: BatchSize
   private queue: Array<Waiting<Item, Written>> = []
   private underWay: Array<Waiting<Item, Written>> = []
   private waitingWeight = 0
@@ -48,6 +51,7 @@ export abstract class CommitQueue<Item, Written> {
     private readonly now: () => number = () => performance.now(),
   ) {
     this.lanes = new Lanes(limits.maxPerDevice)
+    this.batchSize = new BatchSize(limits.maxBatch, ANSWER_WITHIN_MS)
   }
 
   /** What waits, what is under way included. */
@@ -109,18 +113,18 @@ export abstract class CommitQueue<Item, Written> {
   }
 
   private async tryStore(items: readonly Item[]): Promise<Written | AppError> {
-    try {
-      return await this.store(items)
-    } catch (error) {
-      return toRefusal(error)
-    }
+    const beganMs = this.now()
+    const result = await this.store(items).catch(toRefusal)
+    const refusal = result instanceof AppError ? result.code : undefined
+    this.batchSize.settle({ count: items.length, tookMs: this.now() - beganMs, refusal })
+    return result
   }
 
   private takeBatch(): ReadonlyArray<Waiting<Item, Written>> {
     let count = 0
     let taken = 0
     for (const waiting of this.queue) {
-      if (taken > 0 && count + waiting.items.length > this.limits.maxBatch) break
+      if (taken > 0 && count + waiting.items.length > this.batchSize.current) break
       count += waiting.items.length
       taken += 1
     }

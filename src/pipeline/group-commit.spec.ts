@@ -65,6 +65,23 @@ describe('GroupCommit', () => {
     expect(answered).toBe(3)
   })
 
+  it('tells everybody of his own parts alone which would be too large', async () => {
+    const append = async (positions: readonly Position[]): Promise<AppendResult> => ({
+      isNew: positions.map(() => false),
+      isLatest: positions.map(() => false),
+      isTooLarge: positions.map(({ timeMs }) => timeMs === 2),
+    })
+    const commit = new GroupCommit({ append } as unknown as PositionStore, new Metrics(), 1000)
+    const [one, other] = await Promise.all([
+      commit.append([position('a', 1), position('a', 2)]),
+      commit.append([position('b', 2), position('b', 3), position('b', 4)]),
+    ])
+    expect([one.isTooLarge, other.isTooLarge]).toEqual([
+      [false, true],
+      [true, false, false],
+    ])
+  })
+
   it('gathers what arrives while the store is busy into one next batch, in arrival order', async () => {
     const { store, writes } = manualStore()
     const commit = new GroupCommit(store, new Metrics(), 1000)

@@ -43,8 +43,9 @@ export class GroupCommit extends CommitQueue<Position, AppendResult> {
     }
   }
 
-  protected partOf({ isNew, isLatest }: AppendResult, start: number, end: number): AppendResult {
-    return { isNew: isNew.slice(start, end), isLatest: isLatest.slice(start, end) }
+  protected partOf({ isNew, isLatest, isTooLarge }: AppendResult, start: number, end: number): AppendResult {
+    const part = { isNew: isNew.slice(start, end), isLatest: isLatest.slice(start, end) }
+    return isTooLarge === undefined ? part : { ...part, isTooLarge: isTooLarge.slice(start, end) }
   }
 
   private observe(outcome: 'ok' | 'error', startedMs: number, positions: number): void {

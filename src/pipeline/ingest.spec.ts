@@ -1,6 +1,7 @@
 import { LiveFeed } from '../live/live-feed.js'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
+import { MOST_GATHERED_CHARACTERS } from '../model/gathered-attributes.js'
 import type { Position } from '../model/position.js'
 import type { DecodedRecord, Report } from '../model/report.js'
 import type { DiskGuard } from '../storage/disk-guard.js'
@@ -127,6 +128,64 @@ describe('Ingest', () => {
       duplicates: 2,
       rejected: [],
     })
+  })
+
+  it('puts parts of one record together, and refuses those that would make it too large', async () => {
+    const appended: Position[][] = []
+    const append: PositionStore['append'] = async (positions) => {
+      appended.push([...positions])
+      const isTooLarge = positions.map(({ attributes }) => attributes !== null && 'large' in attributes)
+      return { isNew: positions.map(() => false), isLatest: positions.map(() => false), isTooLarge }
+    }
+    const part = (timeMs: number, attributes: Position['attributes']): DecodedRecord => {
+      const { position } = fix(timeMs)
+      if (position === undefined) throw new Error('no position')
+      return { position: { ...position, attributes, isPart: true } }
+    }
+    const { ingest, quarantine, quarantined } = build({ append })
+    const outcome = await ingest.ingest(
+      report(part(NOW, { a: 1 }), fix(NOW - 1), part(NOW - 2, { large: 1 }), part(NOW, { b: 2 })),
+    )
+    expect(appended.map((some) => some.map(({ attributes }) => attributes))).toEqual([
+      [{ a: 1, b: 2 }, null, { large: 1 }],
+    ])
+    expect(outcome).toEqual({
+      accepted: 0,
+      duplicates: 3,
+      rejected: [{ index: 2, code: 'attributes_too_large', message: expect.any(String) }],
+    })
+    await quarantine.drain()
+    expect(quarantined.map(({ code, raw }) => [code, raw])).toEqual([['attributes_too_large', 'raw 2']])
+  })
+
+  it('keeps every part that is refused, also those that were put together, and only those', async () => {
+    const append: PositionStore['append'] = async (positions) => {
+      const isTooLarge = positions.map(({ attributes }) => attributes !== null && 'large' in attributes)
+      return { isNew: isTooLarge.map((one) => !one), isLatest: positions.map(() => false), isTooLarge }
+    }
+    const part = (timeMs: number, attributes: Position['attributes']): DecodedRecord => {
+      const { position } = fix(timeMs)
+      if (position === undefined) throw new Error('no position')
+      return { position: { ...position, attributes, isPart: true } }
+    }
+    const { ingest, quarantine, quarantined } = build({ append })
+    const huge = { huge: 'x'.repeat(MOST_GATHERED_CHARACTERS - 20) }
+    const outcome = await ingest.ingest(
+      report(
+        part(NOW, { large: 1 }),
+        part(NOW - 1, huge),
+        part(NOW, { b: 2 }),
+        part(NOW - 1, { large: 'y'.repeat(50) }),
+        fix(NOW - 2),
+      ),
+    )
+    expect([outcome.accepted, outcome.duplicates, outcome.rejected.map(({ index }) => index)]).toEqual([
+      2,
+      0,
+      [0, 2, 3],
+    ])
+    await quarantine.drain()
+    expect(quarantined.map(({ raw }) => raw)).toEqual(['raw 0', 'raw 2', 'raw 3'])
   })
 
   it('publishes only what became the latest', async () => {

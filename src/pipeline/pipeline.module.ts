@@ -1,4 +1,4 @@
-import { Global, Module } from '@nestjs/common'
+import { Global, Module, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common'
 import { AlarmLinks } from '../alarms/alarm-links.js'
 import { AlarmNews } from '../alarms/alarm-news.js'
 import { AlarmsModule } from '../alarms/alarms.module.js'
@@ -9,13 +9,17 @@ import { Metrics } from '../metrics/metrics.js'
 import { DiskGuard } from '../storage/disk-guard.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { SpoolStore } from '../storage/spool/spool-store.js'
 import { AlarmRecords } from '../storage/sql/alarm-records.js'
 import { AlarmCommit } from './alarm-commit.js'
 import { AlarmIngest } from './alarm-ingest.js'
 import { CommandResults } from './command-results.js'
+import { ConditionEdges } from './condition-edges.js'
+import { DeliveryIngest } from './delivery-ingest.js'
 import { GroupCommit } from './group-commit.js'
 import { Ingest } from './ingest.js'
 import { Quarantine } from './quarantine.js'
+import { Spool } from './spool.js'
 
 const DAY_MS = 86_400_000
 
@@ -72,7 +76,36 @@ const limitsOf = ({ RETENTION_DAYS }: AppConfig) => ({ retentionMs: RETENTION_DA
         new AlarmIngest(commit, quarantine, disk, { limits: limitsOf(config), metrics }),
       inject: [AlarmCommit, Quarantine, DiskGuard, Metrics, AppConfig],
     },
+    {
+      provide: DeliveryIngest,
+      useFactory: (ingest: Ingest, alarms: AlarmIngest, store: PositionStore) =>
+        new DeliveryIngest(ingest, alarms, new ConditionEdges(store)),
+      inject: [Ingest, AlarmIngest, PositionStore],
+    },
+    {
+      provide: Spool,
+      useFactory: (
+        store: SpoolStore,
+        ingest: DeliveryIngest,
+        quarantine: QuarantineStore,
+        disk: DiskGuard,
+        metrics: Metrics,
+        config: AppConfig,
+      ) => new Spool(store, ingest, quarantine, disk, { limits: limitsOf(config), metrics }),
+      inject: [SpoolStore, DeliveryIngest, QuarantineStore, DiskGuard, Metrics, AppConfig],
+    },
   ],
-  exports: [AlarmIngest, AlarmCommit, CommandResults, Ingest, GroupCommit, Quarantine],
+  exports: [AlarmIngest, AlarmCommit, CommandResults, DeliveryIngest, Ingest, GroupCommit, Quarantine, Spool],
 })
-export class PipelineModule {}
+export class PipelineModule implements OnModuleInit, OnApplicationBootstrap {
+  constructor(private readonly spool: Spool) {}
+
+  /** Before anything is listened for: what comes in goes behind what an earlier process left. */
+  async onModuleInit(): Promise<void> {
+    await this.spool.load()
+  }
+
+  onApplicationBootstrap(): void {
+    this.spool.start()
+  }
+}

@@ -7,7 +7,9 @@ export const CHARACTERS_PER_RECORD = 256
 export function weightOf(attributes: Attributes | null): number {
   if (attributes === null) return 0
   let characters = 0
-  for (const [key, value] of Object.entries(attributes))
+  for (const key in attributes) {
+    const value = attributes[key]
     characters += key.length + (typeof value === 'string' ? value.length : 8)
+  }
   return Math.ceil(characters / CHARACTERS_PER_RECORD)
 }

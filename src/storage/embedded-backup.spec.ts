@@ -13,6 +13,8 @@ import { makePosition } from '../../test/support/positions.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { backUp, checkBackup } from './embedded-backup.js'
 import { openSqlitePositions, type SqlitePositionStore } from './positions/sqlite-position-store.js'
+import { openSqliteSpool } from './spool/sqlite-spool-store.js'
+import { backupSqliteFile } from './sqlite-backup.js'
 
 const refusalOf = (work: Promise<unknown>) =>
   work.then(
@@ -86,6 +88,27 @@ describe('backUp', () => {
     expect(copied).toBeLessThan(stored)
     // One state, not a torn one: whole batches.
     expect(copied % 500).toBe(0)
+  })
+
+  it('takes the spool first, so that what goes on from it meanwhile is in one of the two', async () => {
+    const spool = await openSqliteSpool({ directory: data, maxBytes: 1_048_576 })
+    const copied: string[] = []
+    const [id = 0] = await spool.keep([{ deviceId: 'truck-1', key: 'key', keptAtMs: 1, body: 'body' }])
+    const manifest = await backUp(data, target, 0, async (from, to) => {
+      copied.push(path.basename(from))
+      await backupSqliteFile(from, to)
+      if (copied.length > 1) return
+      await append(0, 1)
+      await spool.remove([id])
+    })
+    await spool.close()
+    expect(copied).toEqual(['spool.sqlite', 'positions.sqlite'])
+    expect(manifest.files.map(({ name }) => name)).toEqual(['keys/one.json', 'spool.sqlite', 'positions.sqlite'])
+    expect(await checkBackup(target)).toEqual(manifest)
+    const copy = await openSqliteSpool({ directory: target, maxBytes: 1_048_576 })
+    expect((await copy.list({ limit: 10 })).map(({ body }) => body)).toEqual(['body'])
+    await copy.close()
+    expect(await countIn(target)).toBe(1)
   })
 
   it('refuses to overwrite, and leaves what is there', async () => {

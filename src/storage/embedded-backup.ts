@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { formatTime } from '../model/time.js'
 import { BLOBS_DIRECTORY, OBJECTS_DIRECTORY } from './blobs/directory-blob-store.js'
 import { type BackedUpVideos, findDamagedVideo, ObjectBackup } from './blobs/object-backup.js'
+import { SPOOL_FILE } from './spool/sqlite-spool-schema.js'
 import { CopiedVideos } from './sql/copied-videos.js'
 import { SQL_FILE } from './sql/open-sqlite-records.js'
 import { backupSqliteFile } from './sqlite-backup.js'
@@ -149,7 +150,8 @@ async function listDatabases(dataDirectory: string): Promise<string[]> {
   const names = await attempt(`${dataDirectory} cannot be read`, () => readdir(dataDirectory))
   const databases = names.filter((name) => name.endsWith(DATABASE)).sort()
   if (databases.length === 0) throw new BackupError(`there are no stores in ${dataDirectory}`)
-  return databases
+  // What has gone on from the spool by the time that the others are copied is in those.
+  return [...databases.filter((name) => name === SPOOL_FILE), ...databases.filter((name) => name !== SPOOL_FILE)]
 }
 
 async function refuseExisting(to: string): Promise<void> {

@@ -72,7 +72,7 @@ describe('the storage module', () => {
     expect(await module.get(DeviceRecords).list({ limit: 1 })).toEqual([])
     expect(await module.get(UserRecords).count()).toBe(0)
     expect(await module.get(AuditRecords).list({ limit: 1 })).toEqual([])
-    expect(await module.get(IdempotencyRecords).releaseRunning(0)).toBe(0)
+    expect(await module.get(IdempotencyRecords).releaseRunning('nobody')).toBe(0)
     expect(await module.get(VideoRecords).list({ limit: 1 })).toEqual([])
     expect(await module.get(UploadRecords).listIdle(0, 1)).toEqual([])
     expect(readdirSync(path.join(directory, 'data'))).toContain('milepost.sqlite')

@@ -7,7 +7,8 @@ import { chunksOf } from './blobs/blob-samples.contract.js'
 import { type DirectoryBlobStore, openDirectoryBlobs } from './blobs/directory-blob-store.js'
 import { ObjectBackup } from './blobs/object-backup.js'
 import { backUp, checkBackup } from './embedded-backup.js'
-import { openSqliteRecords, type SqlRecords } from './sql/open-sqlite-records.js'
+import { openSqliteRecords } from './sql/open-sqlite-records.js'
+import type { SqlRecords } from './sql/records-of.js'
 import { backupSqliteFile } from './sqlite-backup.js'
 
 const DEVICE = 'truck-1'
@@ -31,7 +32,7 @@ describe('a backup of videos', () => {
   afterAll(removeTemporaryDirectories)
 
   async function addVideo(id: string, content = `content of ${id}`, fileName = `${id}.mp4`): Promise<void> {
-    const blobUploadId = await blobs.beginUpload()
+    const blobUploadId = await blobs.beginUpload('truck/clip')
     const bytes = await blobs.append(blobUploadId, 0, chunksOf(content))
     const sha256 = createHash('sha256').update(content).digest('hex')
     const facts = { contentType: 'video/mp4', recordedAtMs: null, reservedAtMs: Date.now() } as const
@@ -81,7 +82,7 @@ describe('a backup of videos', () => {
     await addVideo('one')
     await addVideo('two', 'zwei', 'Clip Zwei.MP4')
     await blobs.put('truck-1/leftover', Buffer.from('nobody knows it'))
-    await blobs.beginUpload()
+    await blobs.beginUpload('truck/clip')
     await records.uploads.insert({
       id: 'u',
       deviceId: DEVICE,
