@@ -12,6 +12,8 @@ export interface ServedFile {
   /** Strong: one for these very bytes. */
   readonly etag: string
   readonly disposition: string
+  /** Where the store itself answers with it, with ranges, for some minutes; undefined: only here. */
+  elsewhere?(): Promise<string | undefined>
   open(range?: ByteRange): Promise<Readable>
 }
 
@@ -30,8 +32,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Answers with the file or with the range of it that was asked for (RFC 9110, 13 and 14).
- * @returns what Nest is to send: nothing when the client has the file already
+ * Answers with the file or with the range of it that was asked for (RFC 9110, 13 and 14), or with where it is.
+ * @returns what Nest is to send: nothing when the client has the file already, or is to fetch it elsewhere
  * @throws AppError `range_not_satisfiable`, with `Content-Range` on the reply
  */
 export async function answerFile(
@@ -44,6 +46,12 @@ export async function answerFile(
     void reply.status(304).headers({ ...HEADERS, etag })
     // For nothing, the framework would tell HEAD that the file has no bytes.
     return request.method === 'HEAD' ? new StreamableFile(Readable.from([]), { type: contentType }) : undefined
+  }
+  const elsewhere = request.method === 'HEAD' ? undefined : await file.elsewhere?.()
+  if (elsewhere !== undefined) {
+    // Never kept: it is good for minutes.
+    void reply.status(302).headers({ ...HEADERS, 'cache-control': 'no-store', location: elsewhere })
+    return undefined
   }
   const range = rangeOf(request, file)
   if (range === 'unsatisfiable') {

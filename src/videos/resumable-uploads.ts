@@ -3,6 +3,7 @@ import { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { Video } from '../model/video.js'
+import { fileKeyOf } from '../model/video-keys.js'
 import { BlobStore } from '../storage/blobs/blob-store.js'
 import { type UploadRecord, UploadRecords } from '../storage/sql/upload-records.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
@@ -73,7 +74,7 @@ export class ResumableUploads {
         length: upload.length ?? null,
         offset: 0,
         hashState: (await UploadState.begin()).save(),
-        blobUploadId: await this.blobs.beginUpload(),
+        blobUploadId: await this.blobs.beginUpload(fileKeyOf(upload)),
         createdAtMs: now,
         updatedAtMs: now,
         videoId: null,

@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
+import { fileKeyOf } from '../model/video-keys.js'
 import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
 import { MediaSniffer } from './media-sniffer.js'
@@ -63,7 +64,9 @@ export class SingleUploads {
   }
 
   private async store(upload: SingleUpload, entry: UploadUnderWay): Promise<Arrived> {
-    const blobUploadId = await this.blobs.beginUpload()
+    const blobUploadId = await this.blobs.beginUpload(
+      fileKeyOf({ deviceId: entry.deviceId, fileName: upload.fileName }),
+    )
     entry.blobUploadId = blobUploadId
     let whole: WholeUpload
     try {

@@ -3,6 +3,7 @@ import { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import { Sessions } from '../sessions/sessions.js'
 import { DiskGuard } from '../storage/disk-guard.js'
+import { gatherChunks } from './gathered-chunks.js'
 import type { UploadUnderWay } from './uploads-under-way.js'
 
 const LOOK_EVERY_MS = 1000
@@ -27,7 +28,8 @@ export class UploadFlow {
   }
 
   /**
-   * Hands an upload's bytes on until there are too many of them or the disk is full; its device counts as heard meanwhile.
+   * Hands an upload's bytes on until there are too many of them or the disk is full; its device counts as heard meanwhile. Small
+   * chunks are put together.
    * @param leftBytes so many may still come
    * @throws AppError `body_too_large` | `disk_full` | what the upload was refused with
    */
@@ -36,7 +38,7 @@ export class UploadFlow {
     // Also before anything is read: a client may wait for leave to send.
     this.disk.assertWritable()
     let lookAtMs = 0
-    for await (const chunk of upload.bytes()) {
+    for await (const chunk of gatherChunks(upload.bytes())) {
       left -= chunk.length
       if (left < 0) throw new AppError('body_too_large', 'There are more bytes than the file may have')
       const now = performance.now()

@@ -8,9 +8,6 @@ import { UploadFlow } from './upload-flow.js'
 import { UploadState } from './upload-state.js'
 import { UploadsUnderWay, UploadUnderWay } from './uploads-under-way.js'
 
-/** Bytes between two saved states: what may have to be sent again. */
-const STATE_EVERY_BYTES = 262_144
-
 /** How far the saved state has seen the file. */
 interface Seen {
   readonly offset: number
@@ -58,33 +55,19 @@ export class UploadIntake {
     const counted = this.metrics.uploadBytes.labels({ way: 'tus' })
     async function* inspected(): AsyncGenerator<Uint8Array, void, undefined> {
       let offset = record.offset
-      try {
-        for await (const chunk of flow.pass(entry, limit - record.offset)) {
-          await state?.take(chunk)
-          counted.inc(chunk.length)
-          offset += chunk.length
-          if (state !== undefined && checkpoints.isDue(offset)) checkpoints.add({ offset, hashState: state.save() })
-          yield chunk
-        }
-      } finally {
-        // Also when the bytes broke off: what came is kept whole.
+      for await (const chunk of flow.pass(entry, limit - record.offset)) {
+        await state?.take(chunk)
+        counted.inc(chunk.length)
+        offset += chunk.length
+        // After each: at which of them the bytes are durable is the blob store's to say, and some can go on from there only.
         if (state !== undefined) checkpoints.add({ offset, hashState: state.save() })
+        yield chunk
       }
     }
-    let durable = record.offset
-    const keep = async () => {
+    await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (durable) => {
       const seen = checkpoints.reach(durable)
       if (seen !== undefined) await this.uploads.update(record.id, { ...seen, updatedAtMs: Date.now() })
-    }
-    try {
-      await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (bytes) => {
-        durable = bytes
-        await keep()
-      })
-    } finally {
-      // The last bytes may be durable before it is seen that they are the last.
-      await keep()
-    }
+    })
     return checkpoints.last
   }
 }
@@ -96,12 +79,8 @@ class Checkpoints {
   /** @param last the newest one that is on disk */
   constructor(public last: Seen) {}
 
-  isDue(offset: number): boolean {
-    return offset - (this.waiting.at(-1) ?? this.last).offset >= STATE_EVERY_BYTES
-  }
-
   add(seen: Seen): void {
-    if (seen.offset > (this.waiting.at(-1) ?? this.last).offset) this.waiting.push(seen)
+    this.waiting.push(seen)
   }
 
   /** The newest one whose bytes are durable, or undefined when there is none newer than the last. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
@@ -8,7 +9,7 @@ import { type Standing, UploadAdmission } from './upload-admission.js'
 import type { UploadBody } from './upload-body.js'
 
 /** How an upload came in. */
-export type UploadWay = 'put' | 'multipart' | 'tus'
+export type UploadWay = 'put' | 'multipart' | 'tus' | 'direct'
 
 /** What became of the request: `part`, bytes of a resumable upload that is not whole yet. */
 export type UploadOutcome = 'stored' | 'duplicate' | 'part'
@@ -18,15 +19,19 @@ const ENDS_OF_WAYS: Readonly<Record<UploadWay, readonly string[]>> = {
   put: ENDS,
   multipart: ENDS,
   tus: ['part', ...ENDS.filter((end) => end !== 'duplicate')],
+  // Whoever asked may leave: what the store has is read all the same.
+  direct: ENDS.filter((end) => end !== 'cut'),
 }
 
 const RETRY_AFTER_MS = 5000
 /** An upload that was refused and has not ended by then is cut. */
 const CUT_AFTER_MS = 1000
+/** What goes on although it was cut is left then: a store that copies a large file may need minutes. */
+const LEFT_AFTER_MS = 2000
 
 const stopping = () => new AppError('overloaded', 'The server is stopping', { retryAfterMs: RETRY_AFTER_MS })
 
-/** One request that brings bytes. */
+/** One request that brings bytes, or says that they are in the store. */
 export class UploadUnderWay {
   /** Where its bytes go, once that is known. */
   blobUploadId: BlobUploadId | undefined
@@ -130,18 +135,18 @@ export class UploadsUnderWay {
 
   /**
    * Takes nothing more, refuses what is under way so that its units are told to come again, and resolves when all of it has ended;
-   * what does not end by being refused is cut. Resumable uploads keep what they have.
+   * what does not end by being refused is cut. What does not end by that either, such as a store's copying, is left to itself: its
+   * video has taken its name by then, and the next start shows it. Resumable uploads keep what they have.
    * @returns how many were under way
    */
   async stop(): Promise<number> {
     this.isStopping = true
     const stopped = this.all.size
     for (const upload of this.all.keys()) upload.refuse(stopping())
-    const cutting = setTimeout(() => {
-      for (const { body } of this.all.keys()) body.cut()
-    }, CUT_AFTER_MS)
-    await Promise.allSettled(this.all.values())
-    clearTimeout(cutting)
+    const ended = Promise.allSettled(this.all.values())
+    await endsWithin(ended, CUT_AFTER_MS)
+    for (const { body } of this.all.keys()) body.cut()
+    await endsWithin(ended, LEFT_AFTER_MS)
     return stopped
   }
 
@@ -179,4 +184,11 @@ export class UploadsUnderWay {
   private count({ way }: UploadUnderWay, outcome: UploadOutcome | 'cut' | 'refused' | 'failed'): void {
     this.metrics.uploads.inc({ way, outcome })
   }
+}
+
+/** Resolves when it has ended, or after the time given. */
+async function endsWithin(ended: Promise<unknown>, ms: number): Promise<void> {
+  const giveUp = new AbortController()
+  await Promise.race([ended, sleep(ms, undefined, { signal: giveUp.signal }).catch(() => undefined)])
+  giveUp.abort()
 }

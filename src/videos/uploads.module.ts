@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common'
+import { DirectArrival } from './direct-arrival.js'
+import { DirectUploads } from './direct-uploads.js'
 import { ResumableUploads } from './resumable-uploads.js'
 import { SingleUploads } from './single-uploads.js'
 import { UploadAdmission } from './upload-admission.js'
@@ -20,8 +22,10 @@ import { VideosModule } from './videos.module.js'
     SingleUploads,
     UploadIntake,
     ResumableUploads,
+    DirectArrival,
+    DirectUploads,
     UploadSweeper,
   ],
-  exports: [UploadFlow, UploadsUnderWay, SingleUploads, ResumableUploads, UploadSweeper],
+  exports: [UploadFlow, UploadsUnderWay, SingleUploads, ResumableUploads, DirectUploads, UploadSweeper],
 })
 export class UploadsModule {}

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Injectable, Logger } from '@nestjs/common'
-import { create as contentDisposition } from 'content-disposition'
+import { create as dispositionOf } from 'content-disposition'
+import { AppConfig } from '../config/app-config.js'
 import { AppError } from '../model/app-error.js'
 import type { Video } from '../model/video.js'
 import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../model/video-keys.js'
@@ -12,6 +13,8 @@ import { VideoEvents } from './video-events.js'
 
 /** Pictures are read into memory; one that we made is far smaller. */
 const MAX_PICTURE_BYTES = 16_777_216
+/** How long the store's own address of a file is good: as the links that this server signs. */
+const ADDRESS_GOOD_FOR_S = 600
 /** Why a video is failed whose file the store has lost. */
 const MISSING = 'object_missing'
 
@@ -19,12 +22,16 @@ const MISSING = 'object_missing'
 @Injectable()
 export class VideoContent {
   private readonly logger = new Logger('videos')
+  private readonly sendsElsewhere: boolean
 
   constructor(
+    config: AppConfig,
     private readonly records: VideoRecords,
     private readonly blobs: BlobStore,
     private readonly events: VideoEvents,
-  ) {}
+  ) {
+    this.sendsElsewhere = config.S3_PRESIGN
+  }
 
   /**
    * @param isDownload to be saved and not shown
@@ -34,11 +41,13 @@ export class VideoContent {
     const video = await this.get(id)
     const wasMissing = video.failureReason === MISSING
     if (wasMissing && (await this.blobs.stat(fileKeyOf(video))) === undefined) throw await this.missing(video)
+    const disposition = dispositionOf(video.fileName, { type: isDownload ? 'attachment' : 'inline' })
     return {
       contentType: video.contentType,
       bytes: video.bytes,
       etag: `"${video.sha256}"`,
-      disposition: contentDisposition(video.fileName, { type: isDownload ? 'attachment' : 'inline' }),
+      disposition,
+      ...(this.sendsElsewhere ? { elsewhere: () => this.addressOf(video, disposition) } : {}),
       open: (range) => this.open(video, range),
     }
   }
@@ -66,14 +75,30 @@ export class VideoContent {
     return video
   }
 
+  private async addressOf(video: Video, contentDisposition: string): Promise<string | undefined> {
+    const { contentType } = video
+    const key = fileKeyOf(video)
+    const address = await this.blobs.signRead(key, { expiresInS: ADDRESS_GOOD_FOR_S, contentType, contentDisposition })
+    if (address === undefined) return undefined
+    // There it would be refused in the store's words, and nobody here would know.
+    if ((await this.blobs.stat(key)) === undefined) throw await this.missing(video)
+    if (video.failureReason === MISSING) await this.foundAgain(video)
+    return address
+  }
+
   private async open(video: Video, range: ByteRange | undefined): Promise<Readable> {
     const stream = await this.blobs.read(fileKeyOf(video), range)
     if (stream === undefined) throw await this.missing(video)
-    if (video.failureReason === MISSING) await this.foundAgain(video)
     stream.once('error', (error: Error) => {
       this.logger.error({ event: 'video_stream_broken', videoId: video.id, reason: error.message })
     })
-    return stream
+    try {
+      if (video.failureReason === MISSING) await this.foundAgain(video)
+      return stream
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
   }
 
   /** Whole, since they are small: their tag is made of their bytes, as they may be made anew. */
@@ -87,7 +112,7 @@ export class VideoContent {
       contentType: 'image/jpeg',
       bytes: bytes.length,
       etag: `"${createHash('sha256').update(bytes).digest('hex')}"`,
-      disposition: contentDisposition(name, { type: 'inline' }),
+      disposition: dispositionOf(name, { type: 'inline' }),
       open: async (range) => Readable.from([range === undefined ? bytes : bytes.subarray(range.first, range.last + 1)]),
     }
   }

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ForUsersOrLink } from '../identity/access.js'
 import type { ErrorCode } from '../model/app-error.js'
 import { MEDIA_TYPES } from '../model/video.js'
-import { Refuses } from '../web/answers.js'
+import { Answers, Refuses } from '../web/answers.js'
 import { AnswersIn } from '../web/answers-in.js'
 import { API } from '../web/api-path.js'
 import { answerFile } from './file-answer.js'
@@ -39,8 +39,9 @@ export class VideoFilesController {
   @ApiOperation({
     operationId: 'getVideoContent',
     summary: 'The file of a video',
-    description: `Streamed, byte for byte as the unit sent it, with \`HEAD\`, \`ETag\`, \`If-None-Match\` and one \`Range\` at a time (several at once: the whole). ${LINK}`,
+    description: `Streamed, byte for byte as the unit sent it, with \`HEAD\`, \`ETag\`, \`If-None-Match\` and one \`Range\` at a time (several at once: the whole). With \`S3_PRESIGN=true\` a \`GET\` is sent on to the object store, which answers with the same bytes for 10 minutes. ${LINK}`,
   })
+  @Answers(302, 'The object store has it at this address', undefined, ['Location'])
   @ServesFile(MEDIA_TYPES, 'object_missing')
   async file(
     @Param('id', { schema: videoIdParam }) id: string,

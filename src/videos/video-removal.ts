@@ -3,8 +3,9 @@ import type { Video } from '../model/video.js'
 import { derivedSegmentsOf, fileKeyOf } from '../model/video-keys.js'
 import { BlobStore } from '../storage/blobs/blob-store.js'
 import type { Through } from '../storage/sql/sql-store.js'
-import { VideoRecords } from '../storage/sql/video-records.js'
+import { CLAIMED_FOR_MS, VideoRecords } from '../storage/sql/video-records.js'
 import { VideoEvents } from './video-events.js'
+import { VideoLocks } from './video-locks.js'
 
 const HOUR_MS = 3_600_000
 /** Removals that are finished in one go; more wait for the next. */
@@ -19,7 +20,8 @@ export interface RemovalOptions {
 
 /**
  * Removes videos: the row is hidden, then the pictures and the file go, then the row. So nothing lists a video without its file, and
- * what a crash leaves half-way is known by its hidden row and finished at the next start, or within the hour.
+ * what a crash leaves half-way is known by its hidden row and finished at the next start, or within the hour. Of several nodes the one
+ * that has claimed the row does it; what another one left is gone on with when its claim counts no more.
  */
 @Injectable()
 export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
@@ -33,6 +35,7 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly records: VideoRecords,
     private readonly blobs: BlobStore,
     private readonly events: VideoEvents,
+    private readonly locks: VideoLocks,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -46,6 +49,7 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
 
   /**
    * Removes the video, its file and its pictures. When this fails half-way the video is gone from all lists, and repeating it goes on.
+   * Where another node is just removing it, or putting its file in its place, this leaves the rest to that node and the sweeps.
    * @returns the video as it was, or undefined when there is none (that may be removed)
    */
   remove(id: string, options: RemovalOptions = {}): Promise<Video | undefined> {
@@ -63,6 +67,7 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       for (const { id } of await this.records.listHidden(SWEEP_VIDEOS)) {
         if (this.isStopping) return
+        if (!(await this.records.claim(id, CLAIMED_FOR_MS))) continue
         await this.remove(id)
         this.logger.log({ event: 'video_removal_finished', videoId: id })
       }
@@ -79,9 +84,17 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
     const video = await (through === undefined ? hide(this.records) : through(hide))
     if (video === undefined) return undefined
     this.events.tell(video, 'removed')
+    await this.locks.run(id, () => this.removeObjects(video))
+    return video
+  }
+
+  private async removeObjects(video: Video): Promise<void> {
+    const { id } = video
+    if (!(await this.records.claim(id, CLAIMED_FOR_MS))) return
     await this.blobs.removeUnder(...derivedSegmentsOf(id))
+    // Right before: was this held up for too long, another node has ended it, and the file of that name may be a new one.
+    if (!(await this.records.claim(id, CLAIMED_FOR_MS))) return
     await this.blobs.remove(fileKeyOf(video))
     await this.records.remove(id)
-    return video
   }
 }

@@ -5,6 +5,7 @@ import { SignedLinks } from './signed-links.js'
 import { VideoContent } from './video-content.js'
 import { VideoEvents } from './video-events.js'
 import { VideoFilesController } from './video-files.controller.js'
+import { VideoLocks } from './video-locks.js'
 import { VideoNews } from './video-news.js'
 import { VideoRemoval } from './video-removal.js'
 import { VideoRetention } from './video-retention.js'
@@ -20,10 +21,11 @@ import { VideosService } from './videos.service.js'
     VideoContent,
     SignedLinks,
     VideoEvents,
+    VideoLocks,
     VideoNews,
     VideoRemoval,
     VideoRetention,
   ],
-  exports: [MediaTool, VideoEvents, VideoRemoval, VideoRetention],
+  exports: [MediaTool, VideoEvents, VideoLocks, VideoRemoval, VideoRetention],
 })
 export class VideosModule {}

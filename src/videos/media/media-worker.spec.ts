@@ -10,7 +10,8 @@ import type { MediaType, Video } from '../../model/video.js'
 import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../../model/video-keys.js'
 import type { BlobStore } from '../../storage/blobs/blob-store.js'
 import { openDirectoryBlobs } from '../../storage/blobs/directory-blob-store.js'
-import { openSqliteRecords, type SqlRecords } from '../../storage/sql/open-sqlite-records.js'
+import { openSqliteRecords } from '../../storage/sql/open-sqlite-records.js'
+import type { SqlRecords } from '../../storage/sql/records-of.js'
 import { VideoEvents } from '../video-events.js'
 import { MEDIA_LIMITS, type MediaLimits } from './media-limits.js'
 import { MediaTool } from './media-tool.js'
@@ -73,7 +74,7 @@ async function upload(file = clip, contentType: MediaType = 'video/mp4'): Promis
   numbered += 1
   const bytes = readFileSync(file)
   const id = `video-${numbered}`
-  const blobUploadId = await blobs.beginUpload()
+  const blobUploadId = await blobs.beginUpload('truck/clip')
   await blobs.append(
     blobUploadId,
     0,
@@ -95,7 +96,7 @@ async function upload(file = clip, contentType: MediaType = 'video/mp4'): Promis
   await records.videos.reserve(video)
   await blobs.complete(blobUploadId, fileKeyOf(video))
   const shown = await records.videos.show(id, 1_700_000_000_000 + numbered)
-  if (shown === undefined) throw new Error('not shown')
+  if (shown === undefined || shown === 'removed') throw new Error('not shown')
   return shown
 }
 
@@ -324,6 +325,30 @@ describe('MediaWorker', () => {
     for (const video of videos) expect((await settled(video)).status).toBe('ready')
     expect(most).toBe(2)
     expect(begun.sort()).toEqual(videos.map(({ id }) => id).sort())
+  })
+
+  it('does not begin again with one that was done while the records were asked', async () => {
+    const videos = [await upload(), await upload()]
+    const begun: string[] = []
+    const countAttempt = records.videos.countAttempt.bind(records.videos)
+    jest.spyOn(records.videos, 'countAttempt').mockImplementation((id) => {
+      begun.push(id)
+      return countAttempt(id)
+    })
+    const listToProcess = records.videos.listToProcess.bind(records.videos)
+    let asked = 0
+    jest.spyOn(records.videos, 'listToProcess').mockImplementation(async (limit, hasTool) => {
+      asked += 1
+      const page = await listToProcess(limit, hasTool)
+      if (asked === 2) {
+        await settled(videos[0] as Video)
+        await sleep(50) // until the other worker has put it down
+      }
+      return page
+    })
+    startWorker({ workers: 2 })
+    for (const video of videos) expect((await settled(video)).status).toBe('ready')
+    expect(begun).toEqual(videos.map(({ id }) => id))
   })
 
   it('waits while the disk is full', async () => {

@@ -106,9 +106,11 @@ export class MediaWorker implements OnApplicationBootstrap, OnModuleDestroy {
     this.forgetDeferred()
     // Pictures are writes, and evidence comes first.
     if (this.stop.signal.aborted || this.disk.isFull || this.deferred.size >= MAX_DEFERRED) return undefined
-    const known = this.running.size + this.deferred.size
+    // Of these, one that is done by the time of the answer may still be in it.
+    const wasRunning = new Set(this.running)
+    const known = wasRunning.size + this.deferred.size
     const page = await this.records.listToProcess(known + 1, this.tool.path !== undefined)
-    const video = page.find(({ id }) => !this.running.has(id) && !this.deferred.has(id))
+    const video = page.find(({ id }) => !wasRunning.has(id) && !this.deferred.has(id))
     if (video === undefined || this.stop.signal.aborted) return undefined
     this.running.add(video.id)
     this.metrics.mediaRunning.set(this.running.size)
