@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
+import { CommandChanges } from './command-changes.js'
 import { CommandDispatcher } from './command-dispatcher.js'
 import { CommandSweeper } from './command-sweeper.js'
 import { CommandTally } from './command-tally.js'
@@ -7,6 +8,7 @@ import { CommandWaits } from './command-waits.js'
 const TICK_MS = 1000
 /** Other processes change commands too, and whole devices are erased. */
 const RECOUNT_EVERY_TICKS = 60
+const SETTLE_EVERY_TICKS = 5
 
 /** Starts what moves commands, once a second lets it see to what time brings, and stops it first of all when the server stops. */
 @Injectable()
@@ -14,8 +16,10 @@ export class CommandClock implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('commands')
   private timer: NodeJS.Timeout | undefined
   private ticks = 0
+  private isSettling = false
 
   constructor(
+    private readonly changes: CommandChanges,
     private readonly dispatcher: CommandDispatcher,
     private readonly sweeper: CommandSweeper,
     private readonly tally: CommandTally,
@@ -43,6 +47,19 @@ export class CommandClock implements OnApplicationBootstrap, OnModuleDestroy {
     this.sweeper.tick()
     this.ticks += 1
     if (this.ticks % RECOUNT_EVERY_TICKS === 0) void this.recount()
+    if (this.ticks % SETTLE_EVERY_TICKS === 0 && !this.isSettling) void this.settle()
+  }
+
+  private async settle(): Promise<void> {
+    this.isSettling = true
+    try {
+      await this.changes.settle()
+    } catch (error) {
+      // Asked again in a moment; that the store is away is told elsewhere.
+      this.logger.debug({ event: 'commands_not_settled', reason: String(error) })
+    } finally {
+      this.isSettling = false
+    }
   }
 
   private async recount(): Promise<void> {

@@ -70,6 +70,9 @@ class WatchedRecords extends TypeormCommandRecords {
   override listDue(atMs: number, limit: number) {
     return watched(super.listDue(atMs, limit))
   }
+  override listWaitingDevices() {
+    return watched(super.listWaitingDevices())
+  }
   override listOpen(deviceId: string, limit: number) {
     return watched(super.listOpen(deviceId, limit))
   }
@@ -131,6 +134,7 @@ async function start(prepare: (sessions: Sessions) => void = () => undefined) {
 class TestLink implements Link {
   readonly transport = 'socket'
   readonly openedAtMs = now
+  isBusy = false
   readonly orders: CommandOrder[] = []
   readonly answers: Array<(reply: CommandReply | undefined) => void> = []
 
@@ -535,6 +539,77 @@ describe('the dispatcher, when the store fails', () => {
   })
 })
 
+describe('the dispatcher, when nobody tells it what was stored', () => {
+  const away = () => new AppError('store_unavailable')
+
+  it('gives out a command whose answer was lost when it was made, within a minute', async () => {
+    const { sessions, changes, pass } = await start()
+    const link = connect(sessions)
+    const wish = { deviceId: 'd', type: 'RESET', params: {}, ttlMs: 86_400_000, createdBy: 'ann' } as const
+    let id: string | undefined
+    const lost = changes.begin(wish, undefined, async (write) => {
+      id = (await write(new TypeormCommandRecords(dataSource))).id
+      throw away()
+    })
+    await expect(lost).rejects.toMatchObject({ code: 'store_unavailable' })
+    await pass(59_000)
+    expect(link.orders).toEqual([])
+    await pass(1000)
+    expect(idsOf(link)).toEqual([id])
+  })
+
+  it('gives it to a unit that comes later, too', async () => {
+    const { sessions, pass } = await start()
+    const other = new TypeormCommandRecords(dataSource)
+    const changes = new CommandChanges(other, { assertWritable: () => undefined } as never, () => now)
+    const { id } = await changes.begin({ deviceId: 'd', type: 'RESET', params: {}, ttlMs: 86_400_000, createdBy: 'b' })
+    await pass(60_000)
+    const link = connect(sessions)
+    await quiet()
+    expect(idsOf(link)).toEqual([id])
+  })
+
+  it('goes on after a command that ended elsewhere, on a link without command ids', async () => {
+    const { sessions, wish, records, pass } = await start()
+    const link = connect(sessions, new TestLink('d', false))
+    const [first, second] = [await wish('CUSTOM'), await wish('CUSTOM')]
+    await quiet()
+    const sent = (await records.find(first.id)) as CommandRecord
+    await records.replace(cancel(sent, null, now) as CommandRecord)
+    await pass(60_000)
+    expect(idsOf(link)).toEqual([first.id, second.id])
+  })
+
+  it('goes on after a command whose end was stored and the answer lost', async () => {
+    const { sessions, wish, records, dispatcher } = await start()
+    const link = connect(sessions, new TestLink('d', false))
+    const [first, second] = [await wish('CUSTOM'), await wish('CUSTOM')]
+    await quiet()
+    const replace = records.replace.bind(records)
+    jest.spyOn(records, 'replace').mockImplementationOnce(async (record) => {
+      await replace(record)
+      throw away()
+    })
+    link.answers[0]?.(DONE)
+    await quiet()
+    expect(idsOf(link)).toEqual([first.id])
+    now += 1000
+    dispatcher.tick()
+    await quiet()
+    expect(idsOf(link)).toEqual([first.id, second.id])
+  })
+
+  it('asks one question for many devices that are not there', async () => {
+    const { wish, records, pass } = await start()
+    for (let n = 0; n < 50; n++) await wish('RESET', `d${n}`)
+    await quiet()
+    const findNext = jest.spyOn(records, 'findNext')
+    const list = jest.spyOn(records, 'listWaitingDevices')
+    await pass(60_000)
+    expect([findNext.mock.calls.length, list.mock.calls.length]).toEqual([0, 1])
+  })
+})
+
 describe('the dispatcher, on links without command ids', () => {
   const connectTracker = (sessions: Sessions) => connect(sessions, new TestLink('d', false))
 
@@ -624,6 +699,48 @@ describe('the dispatcher, on links without command ids', () => {
     expect((await records.find(command.id))?.status).toBe('sent')
   })
 
+  it('does not send it again after the server was killed, and fails it when its time is over', async () => {
+    const one = await start()
+    const link = connectTracker(one.sessions)
+    const [command, next] = [await one.wish('CUSTOM'), await one.wish('CUSTOM')]
+    await quiet()
+    expect(idsOf(link)).toEqual([command.id])
+    stop()
+    now += 20_000
+    const two = await start()
+    const again = connectTracker(two.sessions)
+    await two.pass(39_000)
+    expect(again.orders).toEqual([])
+    await two.pass(1000)
+    expect(await stepsOf(two.records, command)).toEqual(['0 queued', '0 sent', '60000 failed no_reply'])
+    expect(idsOf(again)).toEqual([next.id])
+  })
+
+  it('gives out the next one when its answer cannot be taken for that to one that ended before', async () => {
+    const { sessions, wish, records, changes, pass } = await start()
+    const link = connectTracker(sessions)
+    const [first, second] = [await wish('CUSTOM', 'd', 10_000), await wish('CUSTOM')]
+    await quiet()
+    link.isBusy = true
+    await pass(12_000)
+    expect((await records.find(first.id))?.status).toBe('expired')
+    expect(idsOf(link)).toEqual([first.id])
+    link.isBusy = false
+    link.answers[0]?.(DONE)
+    await quiet()
+    expect(idsOf(link)).toEqual([first.id, second.id])
+    link.isBusy = true
+    const third = await wish('CUSTOM')
+    await changes.apply(second.id, (command, nowMs) => cancel(command, null, nowMs))
+    await pass(2000)
+    expect(idsOf(link)).toEqual([first.id, second.id])
+    link.isBusy = false
+    link.answers[1]?.(undefined)
+    await quiet()
+    expect(idsOf(link)).toEqual([first.id, second.id, third.id])
+    expect(await stepsOf(records, first)).toEqual(['0 queued', '0 sent', '10000 expired', '12000 expired late_done'])
+  })
+
   it('fails it at once when we ended the link', async () => {
     const { sessions, wish, records } = await start()
     const link = connectTracker(sessions)
@@ -633,6 +750,57 @@ describe('the dispatcher, on links without command ids', () => {
     sessions.closed(link)
     await quiet()
     expect(await records.find(command.id)).toMatchObject({ status: 'failed', message: 'no_reply' })
+  })
+
+  it('fails it at once when the way in ended the link by itself', async () => {
+    const { sessions, wish, records } = await start()
+    const link = connectTracker(sessions)
+    const command = await wish('REBOOT')
+    await quiet()
+    sessions.closed(link, 'server')
+    await quiet()
+    expect(await records.find(command.id)).toMatchObject({ status: 'failed', message: 'no_reply' })
+  })
+
+  it('takes an answer on another link for the end, and only notes one that comes after the end', async () => {
+    const { sessions, dispatcher, wish, records, pass } = await start()
+    const result = { deviceId: 'd', status: 'done' as const, result: null, message: 'ok' }
+    const link = connectTracker(sessions)
+    const command = await wish('CUSTOM')
+    await quiet()
+    sessions.closed(link)
+    const second = connectTracker(sessions)
+    await pass(2000)
+    dispatcher.handleLateResult({ ...result, id: command.id })
+    await quiet()
+    expect(await records.find(command.id)).toMatchObject({ status: 'done', message: 'ok' })
+
+    const late = await wish('CUSTOM')
+    await quiet()
+    expect(idsOf(second)).toEqual([late.id])
+    await pass(60_000)
+    dispatcher.handleLateResult({ ...result, id: late.id })
+    dispatcher.handleLateResult({ ...result, id: late.id, deviceId: 'other', status: 'failed' })
+    await quiet()
+    expect(await stepsOf(records, late)).toEqual([
+      '2000 queued',
+      '2000 sent',
+      '62000 failed no_reply',
+      '62000 failed late_done',
+    ])
+    expect((await records.find(late.id))?.message).toBe('no_reply')
+  })
+
+  it('keeps an answer on another link until the store takes it', async () => {
+    const { sessions, dispatcher, wish, records, pass } = await start()
+    connectTracker(sessions)
+    const command = await wish('CUSTOM')
+    await quiet()
+    jest.spyOn(records, 'find').mockRejectedValueOnce(new AppError('store_unavailable'))
+    dispatcher.handleLateResult({ id: command.id, deviceId: 'd', status: 'done', result: null, message: 'ok' })
+    await quiet()
+    await pass(2000)
+    expect(await records.find(command.id)).toMatchObject({ status: 'done', message: 'ok' })
   })
 
   it('does not send it again either when the unit comes back on a link that carries ids', async () => {

@@ -1,10 +1,10 @@
-import type { CommandOrder, CommandReply } from '../model/command.js'
+import type { CommandOrder, CommandReply, CommandResult } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
 import type { Link, LinkEnd } from '../sessions/link.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { CommandRecord, CommandRecords } from '../storage/sql/command-records.js'
 import type { CommandChanges } from './command-changes.js'
-import { answer, findUnitBack, lapse, loseLink, REPLY_WITHIN_MS, resend, send } from './command-life.js'
+import { answer, findUnitBack, lapse, loseLink, REPLY_WITHIN_MS, resend, send, settle } from './command-life.js'
 import { DeviceTurns } from './device-turns.js'
 import { UnfinishedWork } from './unfinished-work.js'
 
@@ -12,6 +12,8 @@ import { UnfinishedWork } from './unfinished-work.js'
 export const RESEND_AFTER_MS = 30_000
 /** Devices that are served at the same time: enough to keep the database busy, few enough not to fill its queue. */
 const DEVICES_AT_ONCE = 32
+/** What was stored without a word to us is found within this: the answer of the store was lost, or another server stored it. */
+export const REFRESH_EVERY_MS = 60_000
 
 export interface DispatcherOptions {
   /** How long a unit has for the result of what it accepted. */
@@ -41,6 +43,7 @@ export class CommandDispatcher {
   private readonly turns = new DeviceTurns(DEVICES_AT_ONCE, (deviceId) => this.takeTurn(deviceId))
   private readonly unfinished: UnfinishedWork
   private readonly now: () => number
+  private refreshAtMs = Number.POSITIVE_INFINITY
 
   constructor(
     private readonly records: CommandRecords,
@@ -62,22 +65,60 @@ export class CommandDispatcher {
       // Its unit may have come while they were listed.
       this.turns.ask(deviceId)
     }
+    this.refreshAtMs = this.now() + REFRESH_EVERY_MS
   }
 
-  /** Sends again what is due, and tries again what failed; call it every second. */
+  /** Sends again what is due, tries again what failed, and finds what nobody told of; call it every second. */
   tick(): void {
     this.unfinished.tick()
     const now = this.now()
+    if (this.refreshAtMs <= now) void this.refreshNow()
     for (const [deviceId, { againAtMs }] of this.flights) {
       // One that failed has its own pauses: a store that is away is not asked for every unit every second.
       if (againAtMs <= now && !this.unfinished.has(turnOf(deviceId))) this.turns.ask(deviceId)
     }
   }
 
+  /**
+   * A unit that does not say it again answered a command that nobody waits for any more, or on another link. It is tried until the store
+   * takes it. Never throws, never waits.
+   */
+  handleLateResult(result: CommandResult): void {
+    const isOurs = ({ deviceId }: CommandRecord) => deviceId === result.deviceId
+    void this.unfinished.finish(`late ${result.id}`, () =>
+      this.changes.apply(result.id, (command, nowMs) => settle(command, result, nowMs), { isOurs }),
+    )
+  }
+
   /** Nothing more goes out. */
   stop(): void {
     this.turns.stop()
     this.unfinished.stop()
+  }
+
+  /** A failed one needs no other retry than the next. */
+  private async refreshNow(): Promise<void> {
+    this.refreshAtMs = Number.POSITIVE_INFINITY
+    await this.unfinished.finish(
+      'refresh',
+      () => this.refresh(),
+      () => undefined,
+    )
+    this.refreshAtMs = this.now() + REFRESH_EVERY_MS
+  }
+
+  /** One question to the store, and one more for each unit that is there and has something to be given. */
+  private async refresh(): Promise<void> {
+    for (const deviceId of await this.records.listWaitingDevices()) {
+      this.waiting.add(deviceId)
+      this.askIfThere(deviceId)
+    }
+    for (const deviceId of this.flights.keys()) this.askIfThere(deviceId)
+  }
+
+  private askIfThere(deviceId: DeviceId): void {
+    const link = this.sessions.linkOf(deviceId)
+    if (link !== undefined && this.ready.has(link) && !this.unfinished.has(turnOf(deviceId))) this.turns.ask(deviceId)
   }
 
   private handleChange(after: CommandRecord, before: CommandRecord | undefined): void {
@@ -122,7 +163,7 @@ export class CommandDispatcher {
   private async serve(deviceId: DeviceId): Promise<void> {
     const link = this.sessions.linkOf(deviceId)
     if (link === undefined || !this.ready.has(link)) return
-    const command = await this.records.findNext(deviceId)
+    const command = this.changes.seen(await this.records.findNext(deviceId))
     if (this.flights.get(deviceId)?.commandId !== command?.id) this.flights.delete(deviceId)
     if (command === undefined) {
       if (!this.turns.isAskedAgain(deviceId)) this.waiting.delete(deviceId)
@@ -133,8 +174,9 @@ export class CommandDispatcher {
     if (command.dueAtMs !== null && command.dueAtMs <= now) {
       await this.changes.tryApply(command, lapse)
       this.turns.ask(deviceId)
-    } else if (command.status === 'queued') await this.sendFirst(command, link)
-    else if (command.delivery === 'restarting') await this.welcomeBack(command, link)
+    } else if (command.status === 'queued') {
+      if (!link.isBusy) await this.sendFirst(command, link)
+    } else if (command.delivery === 'restarting') await this.welcomeBack(command, link)
     else if (command.delivery === 'repeatable' && link.carriesCommandIds) await this.sendAgain(command, link)
   }
 
@@ -174,6 +216,8 @@ export class CommandDispatcher {
     const order: CommandOrder = { id, type, params, expiresAtMs }
     void link.sendCommand(order, REPLY_WITHIN_MS).then((reply) => {
       if (reply !== undefined) void this.takeReply(id, reply)
+      // The command may have ended before, and the next one waits for the link.
+      if (!link.carriesCommandIds && this.waiting.has(deviceId)) this.turns.ask(deviceId)
     })
   }
 

@@ -131,7 +131,9 @@ export const commandOut = z
     message: z
       .string()
       .nullable()
-      .describe('In words of the unit, or the reason: no_reply, no_result, link_restarted, device_deleted'),
+      .describe(
+        'In words of the unit, or the reason: no_reply, no_result, link_restarted, device_deleted, or unsupported_command and why',
+      ),
     history: z
       .array(
         z.object({

@@ -45,11 +45,11 @@ export class CommandsController {
     operationId: 'sendCommand',
     summary: 'Tell a unit to do something',
     description:
-      'The command is stored and goes out at once if the unit is connected, else as soon as it is: of one device in order, one at a time. What becomes of it is in its `status` and `history`, and on the live feed. Only an admin may send `SET_SERVER` and `CUSTOM`.',
+      'The command is stored and goes out at once if the unit is connected, else as soon as it is: of one device in order, one at a time. What becomes of it is in its `status` and `history`, and on the live feed. Only an admin may send `SET_SERVER` and `CUSTOM`. What the protocol of a tracker has nothing for is refused (`unsupported_command`), or fails with that message where the protocol is not known yet.',
   })
   @Answers(200, 'With `Prefer: wait`: the command has ended', commandOut, ['Location', 'Preference-Applied'])
   @Answers(202, 'The command is stored', commandOut, ['Location', 'Preference-Applied'])
-  @Refuses(...REFUSED_BODIES, 'not_found', 'device_disabled', 'disk_full')
+  @Refuses(...REFUSED_BODIES, 'not_found', 'device_disabled', 'unsupported_command', 'disk_full')
   async send(
     @Param('deviceId', { schema: deviceIdParam }) deviceId: DeviceId,
     @Body({ schema: newCommandIn }) wanted: NewCommandIn,

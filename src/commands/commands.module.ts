@@ -10,8 +10,10 @@ import { CommandChanges } from './command-changes.js'
 import { CommandClock } from './command-clock.js'
 import { CommandDispatcher } from './command-dispatcher.js'
 import { toCommandNews } from './command-news.js'
+import { CommandSupport } from './command-support.js'
 import { CommandSweeper } from './command-sweeper.js'
 import { CommandTally } from './command-tally.js'
+import { CommandTargets } from './command-targets.js'
 import { CommandWaits } from './command-waits.js'
 import { CommandsController } from './commands.controller.js'
 import { CommandsService } from './commands.service.js'
@@ -22,6 +24,8 @@ import { CommandsService } from './commands.service.js'
   providers: [
     CommandsService,
     CommandClock,
+    CommandTargets,
+    { provide: CommandSupport, useFactory: () => new CommandSupport() },
     { provide: CommandWaits, useFactory: () => new CommandWaits() },
     {
       provide: CommandTally,
@@ -67,6 +71,6 @@ import { CommandsService } from './commands.service.js'
       inject: [CommandRecords, CommandChanges, DeviceRecords, Sessions],
     },
   ],
-  exports: [CommandChanges, CommandSweeper],
+  exports: [CommandChanges, CommandDispatcher, CommandSupport, CommandSweeper],
 })
 export class CommandsModule {}

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import { z } from 'zod'
 import { AuditLog } from '../identity/audit-log.js'
-import { DeviceDirectory } from '../identity/device-directory.js'
-import { IDEMPOTENCY_KEY_MS } from '../identity/idempotency.interceptor.js'
+import { IDEMPOTENCY_KEY_MS } from '../identity/idempotency-claims.js'
 import { AppError } from '../model/app-error.js'
 import { type CommandType, hasEnded } from '../model/command.js'
 import type { DeviceId } from '../model/device-id.js'
@@ -19,6 +18,7 @@ import {
 } from './command.schema.js'
 import { CommandChanges } from './command-changes.js'
 import { type CommandWish, cancel } from './command-life.js'
+import { CommandTargets } from './command-targets.js'
 import { CommandWaits } from './command-waits.js'
 
 /** Only admins may send these: they take a unit away, or make it do anything. */
@@ -55,14 +55,15 @@ export class CommandsService {
     private readonly records: CommandRecords,
     private readonly changes: CommandChanges,
     private readonly waits: CommandWaits,
-    private readonly directory: DeviceDirectory,
+    private readonly targets: CommandTargets,
     private readonly audit: AuditLog,
   ) {}
 
   /**
    * Stores a command, which then finds its way, and waits for its end if that is wanted. One that the same request has stored before,
    * when it was answered with an error or not at all, is not stored again.
-   * @throws AppError `forbidden` | `not_found` | `device_disabled` | `idempotency_key_reused` | `disk_full` | `store_unavailable`
+   * @throws AppError `forbidden` | `not_found` | `device_disabled` | `unsupported_command` | `idempotency_key_reused` | `disk_full` |
+   * `store_unavailable`
    */
   async submit(
     deviceId: DeviceId,
@@ -75,7 +76,7 @@ export class CommandsService {
     const params = toCommandParams(wanted)
     const wish = { deviceId, type, params, ttlMs: ttlSeconds * 1000, createdBy: by.username }
     const made = await this.findMade(wish, by.requestKey)
-    if (made === undefined) await this.checkDevice(deviceId)
+    if (made === undefined) await this.targets.check(deviceId, type, params)
     const command = made ?? (await this.changes.begin(wish, by.requestKey, this.audited('command.create', by)))
     // From here on at once: its end must not come before somebody waits for it.
     const end = patience && this.wait(command, patience)
@@ -89,7 +90,7 @@ export class CommandsService {
   /** @throws AppError `not_found` | `invalid_cursor` */
   async list(deviceId: DeviceId, { status, limit, cursor }: CommandListIn): Promise<Page<CommandJson>> {
     const last = cursors.decode(cursor)
-    if ((await this.directory.find(deviceId)) === undefined) throw new AppError('not_found')
+    if (!(await this.targets.isThere(deviceId))) throw new AppError('not_found')
     const before = last && { createdAtMs: last[0], id: last[1] }
     const rows = await this.records.list({ deviceId, statuses: status, limit: limit + 1, before })
     return cursors.page(rows, limit, ({ createdAtMs, id }) => [createdAtMs, id], toCommandJson)
@@ -125,19 +126,14 @@ export class CommandsService {
     const isSame =
       JSON.stringify(wanted) === JSON.stringify([made.type, made.params, made.expiresAtMs - made.createdAtMs])
     if (!isSame) throw new AppError('idempotency_key_reused')
+    this.changes.found(made, requestKey)
     return made
-  }
-
-  private async checkDevice(deviceId: DeviceId): Promise<void> {
-    const device = await this.directory.find(deviceId)
-    if (device === undefined) throw new AppError('not_found', 'There is no such device')
-    if (device.status === 'disabled') throw new AppError('device_disabled')
   }
 
   /** A device that was removed while the command was stored: nobody else would find it before the next start. */
   private async cancelIfGone({ id, deviceId }: CommandRecord): Promise<void> {
-    const isThere = await this.directory.find(deviceId).catch(() => true)
-    if (isThere === undefined) await this.changes.apply(id, (one, nowMs) => cancel(one, 'device_deleted', nowMs))
+    const isThere = await this.targets.isThere(deviceId).catch(() => true)
+    if (!isThere) await this.changes.apply(id, (one, nowMs) => cancel(one, 'device_deleted', nowMs))
   }
 
   /** Stores a command together with what is written down of it. */

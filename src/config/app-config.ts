@@ -29,7 +29,21 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   )
   const parsed = CONFIG_SCHEMA.safeParse(given)
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(toProblem))
+  const missing = findMissing(parsed.data)
+  if (missing.length > 0) throw new ConfigError(missing)
   return Object.freeze(Object.assign(Object.create(AppConfig.prototype), parsed.data) as AppConfig)
+}
+
+/** What is of no use, or means something else, without another variable. */
+function findMissing(config: ConfigVariables): { variable: string; message: string }[] {
+  const missing: { variable: string; message: string }[] = []
+  if (config.S3_ENDPOINT !== undefined && config.S3_BUCKET === undefined)
+    missing.push({ variable: 'S3_BUCKET', message: 'must be set when S3_ENDPOINT is' })
+  if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined)) {
+    const variable = config.S3_ACCESS_KEY_ID === undefined ? 'S3_ACCESS_KEY_ID' : 'S3_SECRET_ACCESS_KEY'
+    missing.push({ variable, message: 'must be set when the other half of the S3 key is' })
+  }
+  return missing
 }
 
 function toProblem(issue: z.core.$ZodIssue): { variable: string; message: string } {

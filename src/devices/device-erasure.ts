@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common'
 import type { DeviceId } from '../model/device-id.js'
+import { RawFrameStore } from '../storage/frames/raw-frame-store.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { SpoolStore } from '../storage/spool/spool-store.js'
 import { AlarmRecords } from '../storage/sql/alarm-records.js'
 import { CommandRecords } from '../storage/sql/command-records.js'
 import { VideoErasure } from './video-erasure.js'
@@ -17,6 +19,8 @@ export class DeviceErasure {
     private readonly alarms: AlarmRecords,
     private readonly videos: VideoErasure,
     private readonly commands: CommandRecords,
+    private readonly frames: RawFrameStore,
+    private readonly spool: SpoolStore,
   ) {}
 
   /** Registers for what must end before the data of a device goes. An erasure waits for it, and fails with it. */
@@ -33,6 +37,8 @@ export class DeviceErasure {
       () => this.commands.list({ ...some, deviceId }),
       () => this.videos.listSome(deviceId),
       () => this.quarantine.list({ ...some, deviceIds: [deviceId] }),
+      () => this.spool.list({ ...some, deviceId }),
+      () => this.frames.list({ ...some, deviceId, order: 'newest' as const }),
     ]
     for (const look of looks) if ((await look()).length > 0) return true
     return false
@@ -49,6 +55,7 @@ export class DeviceErasure {
     for (const listener of this.listeners) await listener(deviceId)
     await this.positions.eraseDevice(deviceId)
     await this.quarantine.eraseDevice(deviceId)
+    await this.frames.eraseDevice(deviceId)
     await this.alarms.eraseDevice(deviceId)
     await this.videos.eraseDevice(deviceId)
     await this.commands.eraseDevice(deviceId)

@@ -39,16 +39,22 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
   /**
    * Erases the device, also one that left the registry before and whose data is still there. It is shut out first and leaves the
    * registry last.
-   * @throws AppError `not_found` when there is neither the device nor anything of it
+   * @throws AppError `not_found` when there is neither the device nor anything of it | `store_unavailable`: what was asked for is finished
+   * by itself if it was written down
    */
   async erase(deviceId: DeviceId, { by, address }: Pick<ErasureRecord, 'by' | 'address'>): Promise<void> {
     if (!(await this.isThere(deviceId))) throw new AppError('not_found')
     const asked = { deviceId, by, address, askedAtMs: Date.now() }
-    await this.audit.change(
-      ({ erasures }) => erasures.add(asked),
-      (isNew) => (isNew ? { by, address, action: 'device.erase', target: deviceId } : undefined),
-    )
-    await this.finish((await this.records.find(deviceId)) ?? asked)
+    try {
+      await this.audit.change(
+        ({ erasures }) => erasures.add(asked),
+        (isNew) => (isNew ? { by, address, action: 'device.erase', target: deviceId } : undefined),
+      )
+      await this.finish((await this.records.find(deviceId)) ?? asked)
+    } catch (error) {
+      this.finishLater()
+      throw error
+    }
   }
 
   private async isThere(deviceId: DeviceId): Promise<boolean> {
@@ -92,6 +98,7 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
   /** Never throws: what fails now is tried again. */
   private async finishAll(): Promise<void> {
     let isFailed = false
+    this.timer = undefined
     try {
       for (const asked of await this.records.list()) {
         if (this.isStopping) return
@@ -102,6 +109,10 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
       const reason = error instanceof Error ? error.message : String(error)
       if (!this.isStopping) this.logger.warn({ event: 'erasure_failed', reason })
     }
-    if (isFailed && !this.isStopping) this.timer = setTimeout(() => void this.finishAll(), TRY_AGAIN_MS).unref()
+    if (isFailed) this.finishLater()
+  }
+
+  private finishLater(): void {
+    if (!this.isStopping) this.timer ??= setTimeout(() => void this.finishAll(), TRY_AGAIN_MS).unref()
   }
 }

@@ -5,9 +5,12 @@ import { type AuditFact, AuditLog } from '../identity/audit-log.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { isDeviceSecret } from '../identity/device-secrets.js'
 import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
 import { Sessions } from '../sessions/sessions.js'
+import type { RawFrameStore } from '../storage/frames/raw-frame-store.js'
 import type { PositionStore } from '../storage/positions/position-store.js'
 import type { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import type { SpoolStore } from '../storage/spool/spool-store.js'
 import type { AlarmRecords } from '../storage/sql/alarm-records.js'
 import type { CommandRecords } from '../storage/sql/command-records.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
@@ -21,7 +24,7 @@ import type { VideoErasure } from './video-erasure.js'
 
 const ACTOR = { by: 'admin', address: '192.0.2.1' }
 const IMEI = '350123451234567'
-const STORES = ['positions', 'quarantine', 'alarms', 'videos', 'commands']
+const STORES = ['positions', 'quarantine', 'frames', 'alarms', 'videos', 'commands']
 
 function build(...devices: DeviceRecord[]) {
   const records = new MemoryDeviceRecords(devices)
@@ -58,6 +61,8 @@ function build(...devices: DeviceRecord[]) {
     { eraseDevice: eraseIn('alarms'), list: some } as unknown as AlarmRecords,
     { eraseDevice: eraseIn('videos'), listSome: some } as unknown as VideoErasure,
     { eraseDevice: eraseIn('commands'), list: some } as unknown as CommandRecords,
+    { eraseDevice: eraseIn('frames'), list: some } as unknown as RawFrameStore,
+    { list: some } as unknown as SpoolStore,
   )
   const erasures = new DeviceErasures(marks as ErasureRecords, registry, erasure, audit)
   return {
@@ -155,6 +160,23 @@ describe('DeviceManagement', () => {
       ['device.erase', IMEI, null],
       ['device.delete', IMEI, { erase: true }],
     ])
+  })
+
+  it('finishes within a minute by itself what broke off at the request, also when nobody knows whether it was written down', async () => {
+    jest.useFakeTimers()
+    const { management, erasures, asked, facts, records } = build(makeDevice({ deviceId: IMEI }))
+    const add = asked.set.bind(asked)
+    jest.spyOn(asked, 'set').mockImplementationOnce((deviceId, one) => {
+      add(deviceId, one)
+      throw new AppError('store_unavailable')
+    })
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect([(await records.find(IMEI))?.status, asked.size]).toEqual(['active', 1])
+    await jest.advanceTimersByTimeAsync(60_000)
+    expect([await records.find(IMEI), asked.size]).toEqual([undefined, 0])
+    expect(factsOf(facts)).toEqual([['device.delete', IMEI, { erase: true }]])
+    await erasures.onModuleDestroy()
+    jest.useRealTimers()
   })
 
   it('erases what is left of a device that was removed before, and knows none of which there is nothing', async () => {

@@ -3,6 +3,7 @@ import { parseConfig } from '../config/app-config.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { hashDeviceSecret, isDeviceSecret } from '../identity/device-secrets.js'
 import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
 import type { ClosingCode } from '../sessions/link.js'
 import { Sessions } from '../sessions/sessions.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
@@ -184,5 +185,103 @@ describe('DeviceRegistry', () => {
     expect(await records.find(IMEI)).toBeUndefined()
     expect(directory.peek(IMEI)).toBeUndefined()
     expect(await registry.remove(IMEI)).toBe(false)
+  })
+})
+
+describe('DeviceRegistry, when the answer of the store is lost', () => {
+  afterEach(() => {
+    jest.useRealTimers()
+    jest.restoreAllMocks()
+  })
+
+  /** The next call of the method does what it is to do, and nobody is told. */
+  function loseAnswer(records: MemoryDeviceRecords, method: 'insert' | 'update' | 'delete'): void {
+    const real = records[method].bind(records) as (...given: unknown[]) => Promise<unknown>
+    jest.spyOn(records, method).mockImplementationOnce((async (...given: unknown[]) => {
+      await real(...given)
+      throw new AppError('store_unavailable')
+    }) as never)
+  }
+
+  it('does not believe its memory any more', async () => {
+    const { registry, records, directory } = build(makeDevice({ deviceId: IMEI, generation: 'g1' }))
+    await directory.find(IMEI)
+    loseAnswer(records, 'update')
+    await expect(registry.change(IMEI, { status: 'disabled' })).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(directory.peek(IMEI)).toBeUndefined()
+    expect((await directory.find(IMEI))?.status).toBe('disabled')
+    registry.onModuleDestroy()
+  })
+
+  it('makes a change that was kept felt when it is asked for again', async () => {
+    const { registry, records, directory, openLink } = build(makeDevice({ deviceId: IMEI, generation: 'g1' }))
+    const closed = openLink(IMEI)
+    loseAnswer(records, 'update')
+    await expect(registry.change(IMEI, { status: 'disabled' })).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect((await registry.change(IMEI, { status: 'disabled' }))?.changed).toEqual([])
+    expect([closed, directory.peek(IMEI)?.status]).toEqual([['device_disabled'], 'disabled'])
+    registry.onModuleDestroy()
+  })
+
+  it('does so also where another server made the change', async () => {
+    const { registry, records, directory, openLink } = build(makeDevice({ deviceId: IMEI }))
+    await directory.find(IMEI)
+    const closed = openLink(IMEI)
+    await records.update(IMEI, { status: 'disabled' })
+    await registry.change(IMEI, { status: 'disabled' })
+    expect([closed, directory.peek(IMEI)?.status]).toEqual([['device_disabled'], 'disabled'])
+  })
+
+  it('tells links to log in again when a secret was changed, once', async () => {
+    const { registry, records, openLink } = build(makeDevice({ deviceId: IMEI }))
+    const closed = openLink(IMEI)
+    const secretHash = hashDeviceSecret(SECRET)
+    loseAnswer(records, 'update')
+    await expect(registry.change(IMEI, { secretHash })).rejects.toMatchObject({ code: 'store_unavailable' })
+    await registry.change(IMEI, { secretHash })
+    expect(closed).toEqual(['token_expired'])
+    await new Promise((resolve) => setImmediate(resolve))
+    const newer = openLink(IMEI)
+    await registry.change(IMEI, { secretHash })
+    expect(newer).toEqual([])
+    registry.onModuleDestroy()
+  })
+
+  it.each(['update', 'delete'] as const)('finds out by itself that its %s was kept, however late', async (method) => {
+    jest.useFakeTimers()
+    const { registry, records, openLink } = build(makeDevice({ deviceId: IMEI }))
+    const closed = openLink(IMEI)
+    loseAnswer(records, method)
+    const change = method === 'update' ? registry.change(IMEI, { status: 'disabled' }) : registry.remove(IMEI)
+    await expect(change).rejects.toMatchObject({ code: 'store_unavailable' })
+    records.failure = new AppError('store_unavailable')
+    await jest.advanceTimersByTimeAsync(60_000)
+    expect(closed).toEqual([])
+    records.failure = undefined
+    await jest.advanceTimersByTimeAsync(1000)
+    expect(closed).toEqual(['device_disabled'])
+    registry.onModuleDestroy()
+  })
+
+  it('leaves links alone when nothing was kept, and stops asking after half a minute', async () => {
+    jest.useFakeTimers()
+    const { registry, records, directory, openLink } = build(makeDevice({ deviceId: IMEI, generation: 'g1' }))
+    const closed = openLink(IMEI)
+    jest.spyOn(records, 'update').mockRejectedValueOnce(new AppError('store_unavailable'))
+    await expect(registry.change(IMEI, { status: 'disabled' })).rejects.toMatchObject({ code: 'store_unavailable' })
+    await jest.advanceTimersByTimeAsync(31_000)
+    expect([closed, directory.peek(IMEI)?.generation]).toEqual([[], 'g1'])
+    const asked = records.calls.length
+    await jest.advanceTimersByTimeAsync(60_000)
+    expect(records.calls).toHaveLength(asked)
+  })
+
+  it('knows a device whose answer was lost when it was added', async () => {
+    const { registry, records, directory } = build()
+    await directory.find(IMEI)
+    loseAnswer(records, 'insert')
+    await expect(registry.add({ deviceId: IMEI })).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect((await directory.find(IMEI))?.status).toBe('active')
+    registry.onModuleDestroy()
   })
 })

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common'
+import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { generateDeviceSecret, hashDeviceSecret, newGeneration } from '../identity/device-secrets.js'
@@ -9,6 +9,7 @@ import type { ClosingCode } from '../sessions/link.js'
 import { Sessions } from '../sessions/sessions.js'
 import { type DeviceChanges, type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
 import type { Through } from '../storage/sql/sql-store.js'
+import { DeviceDoubts } from './device-doubts.js'
 
 const LABELS = ['name', 'plate', 'brand', 'model'] as const
 
@@ -33,11 +34,13 @@ export interface ChangedDevice {
 /**
  * Adds, changes and removes devices, and makes each change felt: what decides whether a device may speak reaches the directory
  * that checks tokens, and links that may no longer be are ended, before the call returns. Changes of one device are made one
- * after another, so that the directory never ends up with the older of two.
+ * after another, so that the directory never ends up with the older of two. A change that the store failed in may be kept all the same:
+ * memory is not believed from then on, and what was kept is felt as soon as the store says it.
  */
 @Injectable()
-export class DeviceRegistry {
+export class DeviceRegistry implements OnModuleDestroy {
   private readonly lastOf = new Map<DeviceId, Promise<unknown>>()
+  private readonly doubts = new DeviceDoubts((deviceId) => this.inOrder(deviceId, () => this.findFelt(deviceId)))
 
   constructor(
     private readonly records: DeviceRecords,
@@ -45,6 +48,10 @@ export class DeviceRegistry {
     private readonly sessions: Sessions,
     private readonly config: AppConfig,
   ) {}
+
+  onModuleDestroy(): void {
+    this.doubts.stop()
+  }
 
   /** The device as it is stored; undefined: there is none. */
   find(deviceId: DeviceId): Promise<DeviceRecord | undefined> {
@@ -76,9 +83,9 @@ export class DeviceRegistry {
       secretHash: known === null ? null : hashDeviceSecret(known),
     })
     return this.inOrder(deviceId, async () => {
-      const added = await through(async (devices) =>
-        (await devices.insert(record)) ? { record, generatedSecret } : undefined,
-      )
+      const insert = async (devices: DeviceRecords) =>
+        (await devices.insert(record)) ? { record, generatedSecret } : undefined
+      const added = await this.orDoubt(deviceId, undefined, () => through(insert))
       if (added !== undefined) this.directory.put(record)
       return added
     })
@@ -95,25 +102,24 @@ export class DeviceRegistry {
     through: Through<DeviceRecords, ChangedDevice | undefined> = (write) => write(this.records),
   ): Promise<ChangedDevice | undefined> {
     return this.inOrder(deviceId, async () => {
-      const before = await this.records.find(deviceId)
+      const before = await this.findFelt(deviceId)
       if (before === undefined) return undefined
       const changes = differences(before, withoutBlanks(wanted))
       const changed = Object.keys(changes) as Array<keyof DeviceChanges>
-      if (changed.length === 0) return { record: before, changed }
-      const isDisabled = changes.status === 'disabled'
-      const hasNewSecret = changes.secretHash !== undefined
-      const generation = isDisabled || hasNewSecret ? { generation: newGeneration() } : {}
-      const done = await through(async (devices) => {
+      if (changed.length === 0) {
+        // Whoever made it so may not have been able to make it felt.
+        this.makeFelt(before, before)
+        return { record: before, changed }
+      }
+      const isVoid = changes.status === 'disabled' || changes.secretHash !== undefined
+      const generation = isVoid ? { generation: newGeneration() } : {}
+      const update = async (devices: DeviceRecords) => {
         const record = await devices.update(deviceId, { ...changes, ...generation })
         return record && { record, changed }
-      })
+      }
+      const done = await this.orDoubt(deviceId, before, () => through(update))
       if (done === undefined) return undefined
-      const { record } = done
-      this.directory.put(record)
-      const mayNotSpeakAsTracker = changes.trackerAllowed === false && record.secretHash !== null
-      if (isDisabled || mayNotSpeakAsTracker) this.endLinks(deviceId, 'device_disabled')
-      // Its token is void: what the unit has to do is what it does when one has expired, log in again (with the new secret).
-      else if (hasNewSecret) this.endLinks(deviceId, 'token_expired')
+      this.makeFelt(before, done.record)
       return done
     })
   }
@@ -127,12 +133,49 @@ export class DeviceRegistry {
     through: Through<DeviceRecords, boolean> = (write) => write(this.records),
   ): Promise<boolean> {
     return this.inOrder(deviceId, async () => {
-      const wasThere = await through((devices) => devices.delete(deviceId))
-      this.directory.invalidate(deviceId)
-      this.sessions.forget(deviceId)
-      this.endLinks(deviceId, 'device_disabled')
+      const wasThere = await this.orDoubt(deviceId, undefined, () => through((devices) => devices.delete(deviceId)))
+      this.makeAbsenceFelt(deviceId)
       return wasThere
     })
+  }
+
+  /** @param before the device as it is before the write, if that was read */
+  private async orDoubt<T>(deviceId: DeviceId, before: DeviceRecord | undefined, write: () => Promise<T>): Promise<T> {
+    try {
+      const done = await write()
+      this.doubts.drop(deviceId)
+      return done
+    } catch (error) {
+      this.directory.invalidate(deviceId)
+      this.doubts.add(deviceId, before)
+      throw error
+    }
+  }
+
+  /** The device as it is stored; what became of a change that was in doubt is felt then. */
+  private async findFelt(deviceId: DeviceId): Promise<DeviceRecord | undefined> {
+    const record = await this.records.find(deviceId)
+    const doubt = this.doubts.seen(deviceId, record)
+    if (doubt !== undefined) {
+      if (record === undefined) this.makeAbsenceFelt(deviceId)
+      else this.makeFelt(doubt.before ?? record, record)
+    }
+    return record
+  }
+
+  private makeFelt(before: DeviceRecord, after: DeviceRecord): void {
+    const { deviceId } = after
+    this.directory.put(after)
+    const mayNoLongerBeTracker = before.trackerAllowed && !after.trackerAllowed && after.secretHash !== null
+    if (after.status === 'disabled' || mayNoLongerBeTracker) this.endLinks(deviceId, 'device_disabled')
+    // Its token is void: what the unit has to do is what it does when one has expired, log in again (with the new secret).
+    else if (after.generation !== before.generation) this.endLinks(deviceId, 'token_expired')
+  }
+
+  private makeAbsenceFelt(deviceId: DeviceId): void {
+    this.directory.invalidate(deviceId)
+    this.sessions.forget(deviceId)
+    this.endLinks(deviceId, 'device_disabled')
   }
 
   /** Twice: a handshake whose token passed just before the directory learned of the change has opened its link by the next turn. */

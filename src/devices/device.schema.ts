@@ -92,7 +92,10 @@ export const deviceOut = z
     plate: z.string().nullable(),
     brand: z.string().nullable(),
     model: z.string().nullable(),
-    protocol: z.string().nullable().describe('What it was last heard to speak'),
+    protocol: z
+      .string()
+      .nullable()
+      .describe('Of trackers, what it was last heard to speak; null: it speaks JSON, or was never heard'),
     status: z.enum(['active', 'disabled']),
     authenticated: z.boolean().describe('It has a secret and must present it; false: what it says is only believed'),
     trackerAllowed: z.boolean(),

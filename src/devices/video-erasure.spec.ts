@@ -1,7 +1,8 @@
 import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { fileKeyOf, thumbnailKeyOf } from '../model/video-keys.js'
 import { type DirectoryBlobStore, openDirectoryBlobs } from '../storage/blobs/directory-blob-store.js'
-import { openSqliteRecords, type SqlRecords } from '../storage/sql/open-sqlite-records.js'
+import { openSqliteRecords } from '../storage/sql/open-sqlite-records.js'
+import type { SqlRecords } from '../storage/sql/records-of.js'
 import { VideoErasure } from './video-erasure.js'
 
 const T = 1_700_000_000_123
@@ -15,7 +16,7 @@ describe('VideoErasure', () => {
     const directory = temporaryDirectory()
     records = await openSqliteRecords({ directory })
     blobs = await openDirectoryBlobs({ directory })
-    erasure = new VideoErasure(records.videos, records.uploads, blobs)
+    erasure = new VideoErasure(records.videos, records.uploads, records.directUploads, blobs)
   })
   afterEach(async () => {
     await blobs.close()
@@ -24,7 +25,7 @@ describe('VideoErasure', () => {
   afterAll(removeTemporaryDirectories)
 
   async function reserve(deviceId: string, fileName: string) {
-    const blobUploadId = await blobs.beginUpload()
+    const blobUploadId = await blobs.beginUpload('truck/clip')
     const id = `${deviceId}-${fileName}`
     const facts = {
       bytes: 0,
@@ -46,7 +47,7 @@ describe('VideoErasure', () => {
   }
 
   async function upload(deviceId: string, id: string): Promise<void> {
-    const blobUploadId = await blobs.beginUpload()
+    const blobUploadId = await blobs.beginUpload('truck/clip')
     const sizes = { length: null, offset: 0, hashState: '', recordedAtMs: null, videoId: null }
     await records.uploads.insert({ ...sizes, id, deviceId, fileName: id, blobUploadId, createdAtMs: T, updatedAtMs: T })
   }

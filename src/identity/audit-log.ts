@@ -30,7 +30,8 @@ export class AuditLog {
    * @param make changes by these records and does nothing else: the database waits for it
    * @param factOf what is written down of what was done; undefined: nothing was changed
    * @returns what `make` returned
-   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`, and what `make` throws: nothing was changed
+   * @throws AppError `store_unavailable` | `disk_full` | `overloaded`, and what `make` throws: nothing was changed, but see
+   * {@link SqlStore.together} for answers that get lost
    */
   async change<Done>(
     make: (records: JoinedRecords) => Promise<Done>,

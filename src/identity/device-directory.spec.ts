@@ -54,6 +54,10 @@ describe('DeviceDirectory', () => {
       trackerAllowed: false,
       trackerSack: false,
       generation: 'g1',
+      brand: null,
+      model: null,
+      protocol: null,
+      commandPassword: null,
     })
   })
 

@@ -5,7 +5,17 @@ import type { DeviceRecord, DeviceRecords } from '../storage/sql/device-records.
 /** What of a device decides whether it may speak, and how. */
 export type DeviceIdentity = Pick<
   DeviceRecord,
-  'deviceId' | 'kind' | 'status' | 'secretHash' | 'trackerAllowed' | 'trackerSack' | 'generation'
+  | 'deviceId'
+  | 'kind'
+  | 'status'
+  | 'secretHash'
+  | 'trackerAllowed'
+  | 'trackerSack'
+  | 'generation'
+  | 'brand'
+  | 'model'
+  | 'protocol'
+  | 'commandPassword'
 >
 
 /** About 40 MB when full. */
@@ -96,7 +106,20 @@ export class DeviceDirectory {
 
   private keep(record: DeviceIdentity): DeviceIdentity {
     const { deviceId, kind, status, secretHash, trackerAllowed, trackerSack, generation } = record
-    const facts = { deviceId, kind, status, secretHash, trackerAllowed, trackerSack, generation }
+    const { brand, model, protocol, commandPassword } = record
+    const facts = {
+      deviceId,
+      kind,
+      status,
+      secretHash,
+      trackerAllowed,
+      trackerSack,
+      generation,
+      brand,
+      model,
+      protocol,
+      commandPassword,
+    }
     this.absentUntilMs.delete(deviceId)
     this.known.set(deviceId, facts)
     return facts

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
 import { IdentityApp } from '../../test/support/identity-app.js'
 import { AppError } from '../model/app-error.js'
+import type { IdempotencyRecord } from '../storage/sql/idempotency-records.js'
 import { AnyQuery } from '../web/unknown-parameters.interceptor.js'
 import { ForUsers } from './access.js'
 import { Idempotent } from './idempotent.js'
@@ -33,6 +35,10 @@ class ThingsController {
   makeNothing(@Param('id') id: string) {
     made.push(id)
   }
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(50)
 }
 
 describe('IdempotencyInterceptor', () => {
@@ -209,9 +215,69 @@ describe('IdempotencyInterceptor', () => {
   it('gives back, at the next start, keys that a killed process held', async () => {
     jest.spyOn(identity.records.idempotency, 'complete').mockRejectedValueOnce(new Error('killed'))
     expect((await post({ a: 1 })).status).toBe(201)
-    expect((await post({ a: 1 })).json.code).toBe('idempotency_in_progress')
     await identity.restart()
-    expect((await post({ a: 1 })).status).toBe(201)
+    const again = await post({ a: 1 })
+    expect([again.status, again.headers['idempotent-replayed'], made.length]).toEqual([201, undefined, 2])
+  })
+
+  describe('when the answer of the store is lost', () => {
+    const away = () => new AppError('store_unavailable')
+
+    it('gives a key that may have been claimed to the repeat', async () => {
+      const { idempotency } = identity.records
+      const claim = idempotency.claim.bind(idempotency)
+      jest.spyOn(idempotency, 'claim').mockImplementationOnce(async (record) => {
+        await claim(record)
+        throw away()
+      })
+      expect((await post({ a: 1 })).json.code).toBe('store_unavailable')
+      expect([(await post({ a: 2 })).status, made]).toEqual([201, [{ a: 2 }]])
+    })
+
+    it('gives a key that could not be given back to the repeat', async () => {
+      jest.spyOn(identity.records.idempotency, 'release').mockRejectedValueOnce(away())
+      next = async () => {
+        throw away()
+      }
+      expect((await post({ a: 1 })).json.code).toBe('store_unavailable')
+      next = async () => undefined
+      expect([(await post({ a: 1 })).status, made]).toEqual([201, [{ a: 1 }]])
+    })
+
+    it('answers repeats from memory until the answer is kept, and does nothing twice', async () => {
+      const { idempotency } = identity.records
+      const complete = jest.spyOn(idempotency, 'complete').mockRejectedValue(away())
+      const claim = jest.spyOn(idempotency, 'claim')
+      const first = await post({ a: 1 })
+      const [claimed] = claim.mock.calls[0] as [IdempotencyRecord]
+      claim.mockRejectedValue(away())
+      const second = await post({ a: 1 })
+      expect([second.status, second.text, second.headers['idempotent-replayed']]).toEqual([201, first.text, 'true'])
+      expect((await post({ a: 2 })).json.code).toBe('idempotency_key_reused')
+      claim.mockRestore()
+      complete.mockRestore()
+      await until(async () => (await idempotency.claim(claimed))?.status === 201)
+      await identity.restart()
+      const third = await post({ a: 1 })
+      expect([third.status, third.text, made]).toEqual([201, first.text, [{ a: 1 }]])
+    }, 20_000)
+  })
+
+  it('leaves keys alone that another server holds, also when this one starts, for as long as a request may take', async () => {
+    const claim = jest.spyOn(identity.records.idempotency, 'claim')
+    await post({ a: 1 })
+    const [record] = claim.mock.calls[0] as [IdempotencyRecord]
+    claim.mockRestore()
+    await identity.records.idempotency.removeOlderThan(Date.now() + 1)
+    await identity.records.idempotency.claim({ ...record, owner: 'another' })
+    await identity.restart()
+    expect((await post({ a: 1 })).json.code).toBe('idempotency_in_progress')
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(record.createdAtMs + 599_999)
+    expect((await post({ a: 1 })).json.code).toBe('idempotency_in_progress')
+    clock.mockReturnValue(record.createdAtMs + 600_000)
+    const freed = await post({ a: 1 })
+    clock.mockRestore()
+    expect([freed.status, made]).toEqual([201, [{ a: 1 }, { a: 1 }]])
   })
 
   it('forgets a key after 24 hours', async () => {

@@ -1,23 +1,14 @@
-import {
-  type CallHandler,
-  type ExecutionContext,
-  Injectable,
-  Logger,
-  type NestInterceptor,
-  type OnModuleInit,
-} from '@nestjs/common'
+import { type CallHandler, type ExecutionContext, Injectable, Logger, type NestInterceptor } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { defer, lastValueFrom, type Observable, of } from 'rxjs'
 import { AppError, type ErrorCode, type FieldError } from '../model/app-error.js'
-import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import { callerOf } from './access.js'
 import { AnswerVault } from './answer-vault.js'
+import { type Claim, IdempotencyClaims } from './idempotency-claims.js'
 import { setIdempotencyScope } from './idempotency-scope.js'
 import { IDEMPOTENT } from './idempotent.js'
 
-/** A key means the same request for so long. */
-export const IDEMPOTENCY_KEY_MS = 86_400_000
 const KEY = /^[\x20-\x7e]{1,255}$/
 const MAX_SEALED_CHARS = 1_000_000
 const KEPT_HEADERS = ['location', 'content-type'] as const
@@ -27,11 +18,9 @@ type Answer =
   | { readonly headers: Readonly<Record<string, string>>; readonly body: unknown }
   | { readonly code: ErrorCode; readonly detail: string; readonly errors?: readonly FieldError[] | undefined }
 
-/** One request under its key. */
-interface Claim {
+/** One request under the key that its client chose. */
+interface KeyedClaim extends Claim {
   readonly key: string
-  readonly scopeHash: string
-  readonly bodyHash: string
 }
 
 /**
@@ -39,20 +28,14 @@ interface Claim {
  * (5xx, 429) gives the key back.
  */
 @Injectable()
-export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
+export class IdempotencyInterceptor implements NestInterceptor {
   private readonly logger = new Logger('idempotency')
 
   constructor(
     private readonly reflector: Reflector,
-    private readonly records: IdempotencyRecords,
+    private readonly claims: IdempotencyClaims,
     private readonly vault: AnswerVault,
   ) {}
-
-  /** A request that was running when the process was killed will never be answered: its key is free again. */
-  async onModuleInit(): Promise<void> {
-    const released = await this.records.releaseRunning(Date.now())
-    if (released > 0) this.logger.warn({ event: 'idempotency_keys_released', count: released })
-  }
 
   /** @throws AppError `invalid_request` | `idempotency_key_reused` | `idempotency_in_progress` | `store_unavailable` */
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -61,13 +44,15 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     const reply = context.switchToHttp().getResponse<FastifyReply>()
     const claim = this.claimOf(request)
     if (claim === undefined) return next.handle()
-    const held = await this.take(claim)
-    if (held !== undefined) return of(replay(reply, held.status, held.answer))
+    const kept = await this.claims.take(claim)
+    if (kept !== undefined) {
+      return of(replay(reply, kept.status, this.vault.unseal(kept.sealed, claim.scopeHash, claim.key) as Answer))
+    }
     setIdempotencyScope(request, claim.scopeHash)
     return defer(() => this.run(claim, next, reply))
   }
 
-  private claimOf(request: FastifyRequest): Claim | undefined {
+  private claimOf(request: FastifyRequest): KeyedClaim | undefined {
     const caller = callerOf(request)
     const key = request.headers['idempotency-key']
     if (key === undefined || caller?.kind !== 'user') return undefined
@@ -83,31 +68,14 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
     }
   }
 
-  /** @returns undefined: the key is this request's now; else the answer of the first one */
-  private async take(claim: Claim): Promise<{ status: number; answer: Answer } | undefined> {
-    const { scopeHash, bodyHash, key } = claim
-    const now = Date.now()
-    const held = await this.records.claim({ scopeHash, bodyHash, createdAtMs: now, status: null, sealed: null })
-    if (held === undefined) return undefined
-    if (held.createdAtMs <= now - IDEMPOTENCY_KEY_MS) {
-      await this.records.removeOlderThan(held.createdAtMs + 1)
-      return this.take(claim)
-    }
-    if (held.bodyHash !== bodyHash) throw new AppError('idempotency_key_reused')
-    if (held.status === null || held.sealed === null) {
-      throw new AppError('idempotency_in_progress', undefined, { retryAfterMs: 1000 })
-    }
-    return { status: held.status, answer: this.vault.unseal(held.sealed, scopeHash, key) as Answer }
-  }
-
-  private async run(claim: Claim, next: CallHandler, reply: FastifyReply): Promise<unknown> {
+  private async run(claim: KeyedClaim, next: CallHandler, reply: FastifyReply): Promise<unknown> {
     try {
       const body: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined })
       await this.keep(claim, reply.statusCode, { headers: headersOf(reply), body: body ?? null })
       return body
     } catch (error) {
       const refusal = refusalOf(error)
-      if (refusal === undefined) await this.release(claim)
+      if (refusal === undefined) await this.claims.release(claim)
       else
         await this.keep(claim, refusal.status, { code: refusal.code, detail: refusal.message, errors: refusal.errors })
       throw error
@@ -115,21 +83,20 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
   }
 
   /** Never throws: what the request did is done, and its answer is due. */
-  private async keep({ scopeHash, key }: Claim, status: number, answer: Answer): Promise<void> {
-    try {
-      const sealed = this.vault.seal(answer, scopeHash, key)
-      if (sealed.length > MAX_SEALED_CHARS) await this.records.release(scopeHash)
-      else await this.records.complete(scopeHash, status, sealed)
-    } catch (error) {
-      this.logger.error({ event: 'idempotent_answer_not_kept', reason: String(error) })
-    }
+  private async keep(claim: KeyedClaim, status: number, answer: Answer): Promise<void> {
+    const sealed = this.seal(claim, answer)
+    if (sealed === undefined) await this.claims.release(claim)
+    else await this.claims.complete(claim, status, sealed)
   }
 
-  private async release({ scopeHash }: Claim): Promise<void> {
+  /** @returns undefined: it cannot be kept */
+  private seal({ scopeHash, key }: KeyedClaim, answer: Answer): string | undefined {
     try {
-      await this.records.release(scopeHash)
+      const sealed = this.vault.seal(answer, scopeHash, key)
+      return sealed.length > MAX_SEALED_CHARS ? undefined : sealed
     } catch (error) {
-      this.logger.error({ event: 'idempotency_key_not_released', reason: String(error) })
+      this.logger.error({ event: 'idempotent_answer_not_sealed', reason: String(error) })
+      return undefined
     }
   }
 }

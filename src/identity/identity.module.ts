@@ -1,9 +1,11 @@
+import { hostname } from 'node:os'
 import path from 'node:path'
 import { Global, Module, type Provider } from '@nestjs/common'
 import { APP_GUARD, APP_INTERCEPTOR, DiscoveryModule } from '@nestjs/core'
 import { AppConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
 import { DeviceRecords } from '../storage/sql/device-records.js'
+import { IdempotencyRecords } from '../storage/sql/idempotency-records.js'
 import { UserRecords } from '../storage/sql/user-records.js'
 import { AccessCheck, AccessGuard } from './access.guard.js'
 import { AnswerVault } from './answer-vault.js'
@@ -12,9 +14,11 @@ import { AuditLog } from './audit-log.js'
 import { DeviceAuthController } from './device-auth.controller.js'
 import { DeviceDirectory } from './device-directory.js'
 import { DeviceEnrolment } from './device-enrolment.js'
+import { DeviceLearning } from './device-learning.js'
 import { DeviceLogin } from './device-login.js'
 import { FirstAdmin } from './first-admin.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
+import { IdempotencyClaims } from './idempotency-claims.js'
 import { JwksController } from './jwks.controller.js'
 import { DeviceAddresses, UserAddresses } from './known-addresses.js'
 import { DeviceGate, UserGate } from './login-gate.js'
@@ -25,6 +29,7 @@ import { RefusalPace } from './refusal-pace.js'
 import { SigningKeys } from './signing-keys.js'
 import { TokenVerifier } from './token-verifier.js'
 import { TokenIssuer } from './tokens.js'
+import { TrackerDoor } from './tracker-door.js'
 import { UserAuthController } from './user-auth.controller.js'
 import { UserDoor } from './user-door.js'
 import { UserLogin } from './user-login.js'
@@ -46,6 +51,15 @@ const keys: Provider[] = [
     provide: AnswerVault,
     inject: [AppConfig],
     useFactory: (config: AppConfig) => AnswerVault.open(path.join(config.DATA_DIR, 'keys')),
+  },
+  {
+    provide: IdempotencyClaims,
+    inject: [IdempotencyRecords, AnswerVault, AppConfig],
+    useFactory: (records: IdempotencyRecords, vault: AnswerVault, { DATA_DIR }: AppConfig) => {
+      // One server at a time has a data directory; a copy of its keys may be on another machine, or in another directory.
+      const owner = vault.scopeHash('server', hostname(), path.resolve(DATA_DIR))
+      return new IdempotencyClaims(records, owner)
+    },
   },
   {
     provide: TokenIssuer,
@@ -99,7 +113,9 @@ const logins: Provider[] = [
   },
   { provide: PasswordHasher, useFactory: () => PasswordHasher.create() },
   DeviceEnrolment,
+  DeviceLearning,
   DeviceLogin,
+  TrackerDoor,
   UserDoor,
   UserLogin,
 ]
@@ -120,6 +136,16 @@ const logins: Provider[] = [
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
-  exports: [AuditLog, DeviceDirectory, FirstAdmin, SigningKeys, TokenIssuer, TokenVerifier, UserSessionDirectory],
+  exports: [
+    AuditLog,
+    DeviceDirectory,
+    DeviceLearning,
+    FirstAdmin,
+    SigningKeys,
+    TokenIssuer,
+    TokenVerifier,
+    TrackerDoor,
+    UserSessionDirectory,
+  ],
 })
 export class IdentityModule {}

@@ -38,11 +38,16 @@ export class LoginGate {
   }
 
   /** @throws AppError `login_refused`, at the pace of all refusals | `too_many_requests` */
-  async refuse({ attempt, arrivedAtMs, isKnownHere }: Entrance): Promise<never> {
+  async refuse(entrance: Entrance): Promise<never> {
+    await this.refuseUnanswered(entrance)
+    await this.pace.keep(entrance.arrivedAtMs)
+    throw new AppError('login_refused')
+  }
+
+  /** For who is told nothing, so that the moment of it tells nothing either. @throws AppError `too_many_requests` */
+  async refuseUnanswered({ attempt, isKnownHere }: Entrance): Promise<void> {
     await this.counted(() => this.limits.refuse(attempt, isKnownHere))
     this.count('refused')
-    await this.pace.keep(arrivedAtMs)
-    throw new AppError('login_refused')
   }
 
   /** What is left of the limits; undefined: there are none. */

@@ -50,7 +50,7 @@ export class UserAuthController {
     operationId: 'refreshUser',
     summary: 'Exchange a refresh token for new tokens',
     description:
-      'Each refresh token is good for one exchange. One that is used twice was stolen by somebody: its whole session ends.',
+      'Each refresh token is good for one exchange. One that is used twice was stolen by somebody: its whole session ends. After an error that is to be tried again, such as `store_unavailable`, the same token may be sent again within 30 seconds.',
   })
   @Answers(200, 'An access token and the next refresh token', userTokensOut)
   @Refuses(...REFUSED_BODIES, 'token_invalid')

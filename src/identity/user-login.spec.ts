@@ -155,6 +155,69 @@ describe('UserLogin', () => {
     expect(await codeOf(verifier.verifyUser(accessToken))).toBe('token_invalid')
   })
 
+  describe('when the answer of the store is lost in an exchange', () => {
+    const away = () => new AppError('store_unavailable')
+    let rotate: TestRecords['users']['rotateRefresh']
+
+    beforeEach(() => {
+      rotate = records.users.rotateRefresh.bind(records.users)
+    })
+
+    function loseAnswer(isKept: boolean): void {
+      jest.spyOn(records.users, 'rotateRefresh').mockImplementationOnce(async (...given) => {
+        if (isKept) await rotate(...given)
+        throw away()
+      })
+    }
+
+    it.each([
+      ['it was kept', [true]],
+      ['it was not', [false]],
+      ['several times', [false, true, true, false, true]],
+    ])('takes the same token once more (%s)', async (_name, tries) => {
+      const login = open()
+      const username = await store()
+      const first = await login.login(username, PASSWORD, ADDRESS)
+      for (const isKept of tries) {
+        jest.spyOn(records.users, 'rotateRefresh').mockImplementation(async (...given) => {
+          if (isKept && (await rotate(...given)) === undefined) return undefined
+          throw away()
+        })
+        expect(await codeOf(login.refresh(first.refreshToken, ADDRESS))).toBe('store_unavailable')
+        jest.restoreAllMocks()
+      }
+      const second = await login.refresh(first.refreshToken, ADDRESS)
+      const third = await login.refresh(second.refreshToken, ADDRESS)
+      expect(await codeOf(verifier.verifyUser(third.accessToken))).toBe('passed')
+      expect(await codeOf(login.refresh(first.refreshToken, ADDRESS))).toBe('token_invalid')
+      expect(await codeOf(verifier.verifyUser(third.accessToken))).toBe('token_invalid')
+      expect(await records.audit.list({ actions: ['session.reuse'], limit: 1 })).toMatchObject([{ target: username }])
+    })
+
+    it('takes it also when only what follows the exchange failed', async () => {
+      const login = open()
+      const first = await login.login(await store(), PASSWORD, ADDRESS)
+      jest.spyOn(sessions, 'find').mockRejectedValueOnce(away())
+      expect(await codeOf(login.refresh(first.refreshToken, ADDRESS))).toBe('store_unavailable')
+      expect(await codeOf(login.refresh(first.refreshToken, ADDRESS))).toBe('passed')
+    })
+
+    it('takes it for stolen after half a minute, or where two present it', async () => {
+      const login = open()
+      for (const wait of [30_000, 0]) {
+        const first = await login.login(await store(), PASSWORD, ADDRESS)
+        loseAnswer(true)
+        await codeOf(login.refresh(first.refreshToken, ADDRESS))
+        const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + wait)
+        const codes = [await codeOf(login.refresh(first.refreshToken, ADDRESS))]
+        if (wait === 0) codes.push(await codeOf(login.refresh(first.refreshToken, ADDRESS)))
+        clock.mockRestore()
+        expect(codes.at(-1)).toBe('token_invalid')
+        expect(await codeOf(verifier.verifyUser(first.accessToken))).toBe('token_invalid')
+      }
+    })
+  })
+
   it.each(['', 'x', '0b54a4f4-6f6f-4a5e-9d3f-4a4a0c6a6d3e.qv1nJr9Yy0mJ2m0Q8b1u5xJc1rW2l9d8e7f6g5h4i3k'])(
     'refuses an unknown refresh token %p',
     async (refreshToken) => {
@@ -168,6 +231,18 @@ describe('UserLogin', () => {
     const forged = `${refreshToken.slice(0, -1)}${refreshToken.endsWith('A') ? 'B' : 'A'}`
     expect(await codeOf(login.refresh(forged, ADDRESS))).toBe('token_invalid')
     expect(await codeOf(verifier.verifyUser(accessToken))).toBe('passed')
+  })
+
+  it('ends a session at its next use that was logged out, when the answer of the store was lost', async () => {
+    const login = open()
+    const { accessToken } = await login.login(await store(), PASSWORD, ADDRESS)
+    const together = records.store.together.bind(records.store)
+    jest.spyOn(records.store, 'together').mockImplementationOnce(async (work) => {
+      await together(work)
+      throw new AppError('store_unavailable')
+    })
+    expect(await codeOf(login.logout(await callerOf(accessToken), ADDRESS))).toBe('store_unavailable')
+    expect(await codeOf(verifier.verifyUser(accessToken))).toBe('token_invalid')
   })
 
   it('refuses a refresh token of a session that has expired', async () => {

@@ -5,6 +5,7 @@ import { AppError } from '../model/app-error.js'
 import { type Role, UserRecords, type UserSessionRecord } from '../storage/sql/user-records.js'
 import type { UserCaller } from './access.js'
 import { AuditLog } from './audit-log.js'
+import { UnseenTokens } from './unseen-tokens.js'
 import { UserDoor } from './user-door.js'
 import { type UserSession, UserSessionDirectory } from './user-session-directory.js'
 
@@ -22,6 +23,8 @@ const REFRESH_TOKEN = /^([0-9a-f-]{36})\.[A-Za-z0-9_-]{43}$/
 /** People's logins: a session is a family of refresh tokens, each good for one exchange. */
 @Injectable()
 export class UserLogin {
+  private readonly unseen = new UnseenTokens()
+
   constructor(
     private readonly config: AppConfig,
     private readonly records: UserRecords,
@@ -55,26 +58,44 @@ export class UserLogin {
   }
 
   /**
-   * Exchanges a refresh token for the next one.
-   * @throws AppError `token_invalid`: unknown, expired, ended, or used before; the last also ends its session
+   * Exchanges a refresh token for the next one. One whose exchange failed, the store being away, may be presented again within seconds.
+   * @throws AppError `token_invalid`: unknown, expired, ended, or used before; the last also ends its session | `store_unavailable`
    */
   async refresh(refreshToken: string, address: string): Promise<UserTokens> {
     const sessionId = REFRESH_TOKEN.exec(refreshToken)?.[1]
     if (sessionId === undefined) throw new AppError('token_invalid')
+    const presentedHash = hashOf(refreshToken)
+    const unseen = this.unseen.take(presentedHash)
     const next = newRefreshToken(sessionId)
-    const session = await this.records.rotateRefresh(hashOf(refreshToken), hashOf(next), Date.now())
-    if (session === 'reused') return this.endStolen(sessionId, address)
-    if (session === undefined) throw new AppError('token_invalid')
-    const user = await this.sessions.find(sessionId)
-    if (user === undefined) throw new AppError('token_invalid')
-    return this.tokensOf(session, user, next)
+    try {
+      const session = await this.exchange(presentedHash, unseen, hashOf(next))
+      if (session === 'reused') return await this.endStolen(sessionId, address)
+      const user = session && (await this.sessions.find(sessionId))
+      if (session === undefined || user === undefined) throw new AppError('token_invalid')
+      return await this.tokensOf(session, user, next)
+    } catch (error) {
+      const isAnswer = error instanceof AppError && error.code === 'token_invalid'
+      if (!isAnswer) this.unseen.keep(presentedHash, [hashOf(next), ...unseen])
+      throw error
+    }
+  }
+
+  /** A token that nobody was given and that is good now was made of the one presented, by this very client: it is exchanged in its place. */
+  private async exchange(presentedHash: string, unseen: readonly string[], nextHash: string) {
+    for (const hash of [...unseen, presentedHash]) {
+      const session = await this.records.rotateRefresh(hash, nextHash, Date.now())
+      if (session !== undefined) return session
+    }
+    return undefined
   }
 
   /** Ends the session: its refresh tokens and its access tokens. */
   async logout(caller: UserCaller, address: string): Promise<void> {
-    await this.audit.change(
-      ({ users }) => users.endSession(caller.sessionId, Date.now()),
-      () => ({ by: caller.username, action: 'user.logout', target: caller.username, address }),
+    await this.sessions.changing(caller.username, () =>
+      this.audit.change(
+        ({ users }) => users.endSession(caller.sessionId, Date.now()),
+        () => ({ by: caller.username, action: 'user.logout', target: caller.username, address }),
+      ),
     )
     this.sessions.ended([caller.sessionId])
   }
@@ -90,12 +111,14 @@ export class UserLogin {
     if (!(await this.door.hasher.isPassword(current, user?.passwordHash))) return this.door.gate.refuse(entrance)
     await this.door.gate.pass(entrance)
     const passwordHash = await this.door.hasher.hash(next)
-    const ended = await this.audit.change(
-      async ({ users }) => {
-        await users.update(username, { passwordHash })
-        return users.endSessionsOf(username, Date.now(), sessionId)
-      },
-      () => ({ by: username, action: 'user.password', target: username, address }),
+    const ended = await this.sessions.changing(username, () =>
+      this.audit.change(
+        async ({ users }) => {
+          await users.update(username, { passwordHash })
+          return users.endSessionsOf(username, Date.now(), sessionId)
+        },
+        () => ({ by: username, action: 'user.password', target: username, address }),
+      ),
     )
     this.sessions.ended(ended)
   }

@@ -95,6 +95,22 @@ export class UserSessionDirectory implements OnModuleDestroy {
     for (const listener of this.disabledListeners) listener(username)
   }
 
+  /**
+   * Stores a change of a user or of their sessions. When the store fails in it, it may be kept all the same: the user's sessions are looked
+   * at again with their next use, and within seconds without.
+   * @param store its error is thrown on
+   */
+  async changing<Done>(username: string, store: () => Promise<Done>): Promise<Done> {
+    try {
+      return await store()
+    } catch (error) {
+      this.changes += 1
+      for (const [sessionId, entry] of this.entriesOf(username))
+        this.entries.set(sessionId, { ...entry, checkedAtMs: 0 })
+      throw error
+    }
+  }
+
   /** Starts looking at sessions in the background, for those who use one without asking here, such as the live feed. */
   watch(): void {
     this.timer = setTimeout(() => void this.sweep().finally(() => this.timer && this.watch()), SWEEP_MS)

@@ -143,4 +143,27 @@ describe('Users', () => {
       ['admin', 'user.create', 'anna', { role: 'viewer' }],
     ])
   })
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['is disabled', () => users.update('anna', { disabled: true }, author)],
+    ['gets another password', () => users.update('anna', { password: 'another horse battery' }, author)],
+    ['is deleted', () => users.delete('anna', author)],
+  ])(
+    'finds out at the next use of a session, and soon without, that its user %s, when the answer of the store is lost',
+    async (_name, change) => {
+      await users.create(anna, author)
+      await openSession('anna', 'used')
+      await openSession('anna', 'watching')
+      const together = records.store.together.bind(records.store)
+      jest.spyOn(records.store, 'together').mockImplementationOnce(async (work) => {
+        await together(work)
+        throw new AppError('store_unavailable')
+      })
+      expect(await codeOf(change())).toBe('store_unavailable')
+      expect(await sessions.find('used')).toBeUndefined()
+      expect(ended).toEqual(['used'])
+      await sessions.sweep()
+      expect([ended, (await sessions.find('own-session'))?.username]).toEqual([['used', 'watching'], 'admin'])
+    },
+  )
 })

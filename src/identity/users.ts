@@ -67,9 +67,11 @@ export class Users {
     if (role === undefined && disabled === undefined && password === undefined) return before
     const passwordHash = password === undefined ? undefined : await this.hasher.hash(password)
     const detail = { ...definedOf({ role, disabled }), ...(password === undefined ? {} : { password: 'changed' }) }
-    const { after, ended } = await this.audit.change(
-      ({ users }) => updateAndShutOut(users, username, definedOf({ role, disabled, passwordHash }), author.caller),
-      ({ after }) => (isUser(after) ? factOf(author, 'user.update', username, detail) : undefined),
+    const { after, ended } = await this.sessions.changing(username, () =>
+      this.audit.change(
+        ({ users }) => updateAndShutOut(users, username, definedOf({ role, disabled, passwordHash }), author.caller),
+        ({ after }) => (isUser(after) ? factOf(author, 'user.update', username, detail) : undefined),
+      ),
     )
     if (after === 'last_admin') throw new AppError('last_admin')
     if (after === undefined) throw new AppError('not_found')
@@ -80,9 +82,11 @@ export class Users {
 
   /** @throws AppError `not_found` | `last_admin` */
   async delete(username: string, author: Author): Promise<void> {
-    const isDeleted = await this.audit.change(
-      ({ users }) => users.delete(username),
-      (isDone) => (isDone === true ? factOf(author, 'user.delete', username, null) : undefined),
+    const isDeleted = await this.sessions.changing(username, () =>
+      this.audit.change(
+        ({ users }) => users.delete(username),
+        (isDone) => (isDone === true ? factOf(author, 'user.delete', username, null) : undefined),
+      ),
     )
     if (isDeleted === 'last_admin') throw new AppError('last_admin')
     if (!isDeleted) throw new AppError('not_found', 'There is no user of this name')

@@ -13,6 +13,14 @@ import { LocationIntake } from './location-intake.js'
 import { Admission } from './socket/admission.js'
 import { DeviceEvents } from './socket/device-events.js'
 import { DeviceSocket } from './socket/device-socket.js'
+import { MessageArchive } from './socket/message-archive.js'
+import { DatagramTrackers } from './tracker/datagram-trackers.js'
+import { FrameArchive } from './tracker/frame-archive.js'
+import { SentCommands } from './tracker/sent-commands.js'
+import { TrackerIntake } from './tracker/tracker-intake.js'
+import { TrackerNotes } from './tracker/tracker-notes.js'
+import { TrackerReplies } from './tracker/tracker-replies.js'
+import { Trackers } from './tracker/trackers.js'
 
 /** The ways in. */
 @Module({
@@ -36,13 +44,25 @@ import { DeviceSocket } from './socket/device-socket.js'
     Admission,
     DeviceEvents,
     DeviceSocket,
+    MessageArchive,
+    FrameArchive,
+    TrackerIntake,
+    TrackerReplies,
+    SentCommands,
+    TrackerNotes,
+    DatagramTrackers,
+    Trackers,
   ],
-  exports: [LocationIntake, AlarmIntake, Admission, UploadsModule],
+  exports: [LocationIntake, AlarmIntake, Admission, Trackers, UploadsModule],
 })
 export class IngressModule implements OnApplicationBootstrap {
-  constructor(private readonly socket: DeviceSocket) {}
+  constructor(
+    private readonly socket: DeviceSocket,
+    private readonly trackers: Trackers,
+  ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     this.socket.listen()
+    await this.trackers.listen()
   }
 }

@@ -3,8 +3,14 @@ import { parseFileName } from '../../model/file-name.js'
 import { timeInBody, timeOut } from '../../web/schemas.js'
 
 const SHA_256 = /^[0-9a-fA-F]{64}$/
-/** Over this the file goes up in parts of this size. */
-const PART_BYTES = 67_108_864
+const MAX_PARTS = 10_000
+
+const sha256In = () =>
+  z
+    .string()
+    .regex(SHA_256, 'must be 64 hexadecimal digits')
+    .transform((digest) => digest.toLowerCase())
+    .meta({ pattern: SHA_256.source })
 
 /** As much as the documentation can say of names; what exactly is one: `parseFileName`. */
 export const FILE_NAME_FORM = {
@@ -18,23 +24,25 @@ export const directUploadIn = z
   .object({
     fileName: z
       .string()
-      .refine((name) => parseFileName(name) !== undefined, {
-        message: 'must be one path segment of 1 to 200 bytes',
-        params: { code: 'invalid_file_name' },
+      .transform((name, context) => {
+        const fileName = parseFileName(name)
+        if (fileName !== undefined) return fileName
+        context.addIssue({
+          code: 'custom',
+          message: 'must be one path segment of 1 to 200 bytes',
+          params: { code: 'invalid_file_name' },
+        })
+        return z.NEVER
       })
       .meta({ ...FILE_NAME_FORM, description: 'One path segment of at most 200 bytes of UTF-8' }),
     bytes: z.int().min(1).describe('Size of the file'),
-    sha256: z.string().regex(SHA_256, 'must be 64 hexadecimal digits').meta({ pattern: SHA_256.source }),
+    sha256: sha256In().describe('Of all bytes, hexadecimal'),
     recordedAt: timeInBody().nullish(),
     partSha256: z
-      .array(z.string().regex(SHA_256, 'must be 64 hexadecimal digits').meta({ pattern: SHA_256.source }))
-      .max(10_000)
-      .optional()
-      .describe('Of each part of 64 MiB, when the file has more than one'),
-  })
-  .refine(({ bytes, partSha256 }) => bytes <= PART_BYTES || partSha256?.length === Math.ceil(bytes / PART_BYTES), {
-    path: ['partSha256'],
-    message: 'must have one digest for each part of 64 MiB',
+      .array(sha256In())
+      .max(MAX_PARTS)
+      .nullish()
+      .describe('Of each part of 64 MiB, hexadecimal, when the file has more than one; not looked at otherwise'),
   })
   .meta({
     id: 'DirectUpload',
@@ -48,7 +56,7 @@ export const directUploadIn = z
 
 const requestOut = {
   method: z.literal('PUT'),
-  url: z.string(),
+  url: z.string().describe('Of the object store, good without a token'),
   headers: z.record(z.string(), z.string()).describe('To be sent as they are: they are signed'),
 }
 
@@ -58,18 +66,37 @@ export const directUploadOut = z
     z.object({ id: z.string(), ...requestOut, expiresAt: timeOut() }),
     z.object({
       id: z.string(),
-      parts: z.array(z.object({ number: z.int().min(1), ...requestOut, bytes: z.int().min(1) })),
-      expiresAt: timeOut(),
+      parts: z
+        .array(z.object({ number: z.int().min(1), ...requestOut, bytes: z.int().min(1).describe('Of this part') }))
+        .describe('Of a file over 64 MiB, in the order of its bytes'),
+      expiresAt: timeOut().describe('From then on the store refuses them; ask for new ones'),
     }),
   ])
-  .meta({ id: 'DirectUploadTarget' })
+  .meta({
+    id: 'DirectUploadTarget',
+    examples: [
+      {
+        id: '6f1c2f0e-4a57-4c5e-9a39-5d2f7b7f2c11',
+        method: 'PUT',
+        url: 'https://objects.example.com/milepost/uploads/7b1f?X-Amz-Expires=43200&X-Amz-Signature=9f86d081',
+        headers: { 'x-amz-checksum-sha256': 'uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=' },
+        expiresAt: '2026-11-22T19:31:12.480Z',
+      },
+    ],
+  })
 
 /** Body of `POST /videos/{id}/complete`. */
 export const directCompletionIn = z
   .object({
-    etags: z.array(z.string().min(1).max(200)).max(10_000).optional().describe('Of the parts, in their order'),
+    etags: z
+      .array(z.string().min(1).max(200))
+      .max(MAX_PARTS)
+      .nullish()
+      .describe('Of the parts, in their order; of a file in one part none is needed'),
   })
+  .default({})
   .meta({ id: 'DirectCompletion', example: { etags: ['"9b2cf535f27731c974343645a3985328"'] } })
 
 export type DirectUploadIn = z.output<typeof directUploadIn>
 export type DirectCompletionIn = z.output<typeof directCompletionIn>
+export type DirectUploadJson = z.output<typeof directUploadOut>

@@ -10,6 +10,7 @@ import { SocketServer } from '../../web/socket-server.js'
 import { type Ack, AckBacklog } from './ack-backlog.js'
 import { Admission } from './admission.js'
 import { DeviceEvents, type Unit } from './device-events.js'
+import { MessageArchive } from './message-archive.js'
 import type { SocketLink } from './socket-link.js'
 
 /**
@@ -27,6 +28,7 @@ export class DeviceSocket {
     private readonly events: DeviceEvents,
     private readonly metrics: Metrics,
     private readonly sessions: Sessions,
+    private readonly archive: MessageArchive,
   ) {
     this.ackSeconds = metrics.ackSeconds.of('socket')
   }
@@ -47,6 +49,10 @@ export class DeviceSocket {
 
   private serve(socket: Socket): void {
     const link = socket.data as SocketLink
+    link.messages = this.archive.open(link.deviceId)
+    const { messages } = link
+    if (messages !== undefined)
+      socket.onAnyOutgoing((event: unknown, payload: unknown) => messages.event('out', event, payload))
     if (!link.joined()) return
     const unit: Unit = { link, floodedSinceMs: 0, floodedEvents: 0 }
     const backlog = new AckBacklog(socket.conn)
@@ -68,6 +74,8 @@ export class DeviceSocket {
   /** Answers every event that has an ack, whatever happens; nothing may be thrown from here, it would end the process. */
   private async handle(event: unknown, payload: unknown, unit: Unit, ack: Ack | undefined): Promise<void> {
     const startedMs = performance.now()
+    const { messages } = unit.link
+    messages?.event('in', event, payload)
     let answer: unknown
     try {
       answer = await this.events.take(event, payload, unit)
@@ -75,8 +83,10 @@ export class DeviceSocket {
     } catch (error) {
       answer = encodeEventError(this.toRefusal(error))
     }
+    if (ack === undefined) return
     try {
-      ack?.(answer)
+      messages?.answer('out', event, answer)
+      ack(answer)
     } catch (error) {
       this.logger.error({ event: 'ack_failed', reason: String(error) })
     }

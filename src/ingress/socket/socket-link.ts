@@ -4,6 +4,7 @@ import { encodeCommandOrder } from '../../codecs/device-json/encode-command-orde
 import type { CommandOrder, CommandReply } from '../../model/command.js'
 import type { DeviceId } from '../../model/device-id.js'
 import type { ClosingCode, Link } from '../../sessions/link.js'
+import type { SocketMessages } from './message-archive.js'
 
 const CLOSING_WORDS: Readonly<Record<ClosingCode, string>> = {
   replaced: 'A newer connection of this device took over',
@@ -29,6 +30,8 @@ export class SocketLink implements Link {
   private expiry: NodeJS.Timeout | undefined
   private isClosed = false
   private closing: ClosingCode | undefined
+  /** Where answers to commands are archived; undefined: nowhere. */
+  messages: SocketMessages | undefined
 
   constructor(
     private readonly socket: Socket,
@@ -52,6 +55,7 @@ export class SocketLink implements Link {
     if (this.isClosed) return undefined
     try {
       const answer: unknown = await this.socket.timeout(withinMs).emitWithAck('command', encodeCommandOrder(order))
+      this.messages?.answer('in', 'command', answer)
       return decodeCommandReply(answer)
     } catch {
       return undefined // no answer in time, or the link ended
