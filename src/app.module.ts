@@ -10,8 +10,9 @@ import { LiveModule } from './live/live.module.js'
 import { MetricsModule } from './metrics/metrics.module.js'
 import { OperationsModule } from './operations/operations.module.js'
 import { PipelineModule } from './pipeline/pipeline.module.js'
+import { RawArchiveModule } from './pipeline/raw-archive.module.js'
 import { SessionsModule } from './sessions/sessions.module.js'
-import { Commits, Connections, IntakeGate, Shutdown } from './shutdown.js'
+import { Commits, Connections, Evidence, IntakeGate, Shutdown } from './shutdown.js'
 import { DiskGuardModule } from './storage/disk-guard.module.js'
 import { StorageModule } from './storage/storage.module.js'
 import { TracksModule } from './tracks/tracks.module.js'
@@ -40,10 +41,11 @@ export class AppModule {
         TracksModule,
         CommandsModule,
         PipelineModule,
+        RawArchiveModule,
         IngressModule,
         OperationsModule,
       ],
-      providers: [Wiring, IntakeGate, Commits, Connections, Shutdown],
+      providers: [Wiring, IntakeGate, Commits, Connections, Evidence, Shutdown],
     }
   }
 }

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createApp } from './app.js'
 import type { AppConfig } from './config/app-config.js'
+import { describePort } from './config/port-use.js'
 import { readConfig } from './config/read-config.js'
 import { FirstAdmin } from './identity/first-admin.js'
 
@@ -11,11 +12,12 @@ const EXIT_UNAVAILABLE = 69
 
 // What the stores make is for the owner only, also in a data directory that was there before.
 process.umask(0o077)
+let config: AppConfig | undefined
 try {
-  const config = readConfig()
+  config = readConfig()
   await start(await createApp(config), config)
 } catch (error) {
-  failToStart(error)
+  failToStart(error, config)
 }
 
 async function start(app: NestFastifyApplication, config: AppConfig): Promise<void> {
@@ -64,18 +66,22 @@ function announce(url: string, config: AppConfig, password: string | undefined):
 }
 
 /** Ends the process with one clear line and the exit code of the reason. */
-function failToStart(error: unknown): never {
-  const { code, line } = explain(error)
+function failToStart(error: unknown, config: AppConfig | undefined): never {
+  const { code, line } = explain(error, config)
   process.stderr.write(`milepost: ${line}\n`)
   process.exit(code)
 }
 
 /** Errors that a person can mend carry their exit code and one line of words; anything else is a defect and shows its stack. */
-function explain(error: unknown): { code: number; line: string } {
-  const { exitCode, code, message, stack } = error as NodeJS.ErrnoException & { exitCode?: unknown }
+function explain(error: unknown, config: AppConfig | undefined): { code: number; line: string } {
+  const { exitCode, code, message, port, stack } = error as NodeJS.ErrnoException & {
+    exitCode?: unknown
+    port?: number
+  }
   if (typeof exitCode === 'number') return { code: exitCode, line: message }
-  if (code === 'EADDRINUSE') return { code: EXIT_UNAVAILABLE, line: `the port is in use: ${message}` }
+  if (code === 'EADDRINUSE')
+    return { code: EXIT_UNAVAILABLE, line: `${describePort(port, config)} is in use: ${message}` }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
-    return { code: EXIT_UNAVAILABLE, line: `cannot listen: ${message}` }
+    return { code: EXIT_UNAVAILABLE, line: `cannot listen on ${describePort(port, config)}: ${message}` }
   return { code: 1, line: stack ?? String(error) }
 }

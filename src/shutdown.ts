@@ -3,9 +3,12 @@ import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/comm
 import { AlarmIntake } from './ingress/alarm-intake.js'
 import { LocationIntake } from './ingress/location-intake.js'
 import { Admission } from './ingress/socket/admission.js'
+import { Trackers } from './ingress/tracker/trackers.js'
 import { AlarmCommit } from './pipeline/alarm-commit.js'
 import { GroupCommit } from './pipeline/group-commit.js'
 import { Quarantine } from './pipeline/quarantine.js'
+import { RawArchive } from './pipeline/raw-archive.js'
+import { Spool } from './pipeline/spool.js'
 import { Sessions } from './sessions/sessions.js'
 import { UploadsUnderWay } from './videos/uploads-under-way.js'
 import { InFlight } from './web/in-flight.js'
@@ -24,12 +27,14 @@ export class IntakeGate {
     private readonly locations: LocationIntake,
     private readonly alarms: AlarmIntake,
     private readonly admission: Admission,
+    private readonly trackers: Trackers,
   ) {}
 
   close(): void {
     this.locations.stop()
     this.alarms.stop()
     this.admission.stop()
+    this.trackers.stop()
   }
 }
 
@@ -39,10 +44,17 @@ export class Commits {
   constructor(
     private readonly positions: GroupCommit,
     private readonly alarms: AlarmCommit,
+    private readonly spool: Spool,
   ) {}
 
+  /** What waits on the local disk goes on waiting there. */
   async drain(): Promise<void> {
-    await Promise.all([this.positions.drain(), this.alarms.drain()])
+    await Promise.all([this.spool.stop(), this.positions.drain(), this.alarms.drain()])
+  }
+
+  /** Once nothing can come in any more. Resolves when what senders will not send again is stored, or on the local disk. */
+  async settle(): Promise<void> {
+    await this.spool.drain()
   }
 }
 
@@ -53,6 +65,7 @@ export class Connections {
     private readonly sessions: Sessions,
     private readonly sockets: SocketServer,
     private readonly uploads: UploadsUnderWay,
+    private readonly trackers: Trackers,
   ) {}
 
   /** Tells the units why. */
@@ -63,7 +76,21 @@ export class Connections {
   /** Resolves when what came of uploads is kept, or dropped. */
   async cut(): Promise<void> {
     this.sockets.disconnectAll()
+    await this.trackers.close()
     if ((await this.uploads.stop()) > 0) await sleep(ANSWERS_READ_MS)
+  }
+}
+
+/** What is written behind the answers. */
+@Injectable()
+export class Evidence {
+  constructor(
+    private readonly quarantine: Quarantine,
+    private readonly frames: RawArchive,
+  ) {}
+
+  async drain(): Promise<void> {
+    await Promise.all([this.quarantine.drain(), this.frames.drain()])
   }
 }
 
@@ -75,7 +102,7 @@ export class Shutdown implements BeforeApplicationShutdown {
   constructor(
     private readonly intake: IntakeGate,
     private readonly commits: Commits,
-    private readonly quarantine: Quarantine,
+    private readonly evidence: Evidence,
     private readonly inFlight: InFlight,
     private readonly connections: Connections,
   ) {}
@@ -90,6 +117,7 @@ export class Shutdown implements BeforeApplicationShutdown {
     this.connections.end()
     await sleep(FLUSH_MS)
     await this.connections.cut()
-    await this.quarantine.drain()
+    await this.commits.settle()
+    await this.evidence.drain()
   }
 }

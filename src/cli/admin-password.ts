@@ -10,7 +10,7 @@ import { PasswordReset } from '../identity/password-reset.js'
 import { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from '../identity/user-name.js'
 import { RECHECK_MS } from '../identity/user-session-directory.js'
 import { prepareDataDirectory } from '../storage/data-directory.js'
-import { openSqliteRecords } from '../storage/sql/open-sqlite-records.js'
+import { openSqlRecords } from '../storage/sql/open-sql-records.js'
 
 /** EX_USAGE, EX_DATAERR and EX_NOUSER of sysexits.h. */
 const EXIT = { usage: 64, password: 65, noUser: 67 } as const
@@ -66,7 +66,7 @@ async function readPassword(): Promise<string> {
 
 async function reset(config: AppConfig, username: string, password: string) {
   const directory = prepareDataDirectory(config.DATA_DIR)
-  const records = await openSqliteRecords({ directory })
+  const records = await openSqlRecords(config, directory)
   try {
     const resets = new PasswordReset(
       records.users,

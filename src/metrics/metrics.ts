@@ -2,6 +2,13 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { TallyCounter } from './tally-counter.js'
 import { TallyHistogram } from './tally-histogram.js'
 
+/** How a spool stands. */
+interface SpoolLook {
+  readonly entries: number
+  readonly bytes: number
+  readonly oldestAtMs: number | null
+}
+
 /**
  * Every counter and histogram of the process, typed; a leaf that any room may touch. Names and meanings are listed in
  * `docs/operations.md`, and a test keeps the list true.
@@ -56,8 +63,93 @@ export class Metrics {
     'milepost_links_replaced_total',
     'Links closed because the device opened a newer one',
   )
+  readonly devicesContested = this.counter(
+    'milepost_devices_contested_total',
+    'Devices that came to be shown as contested: more than one unit seems to use the identity',
+  )
   readonly linksClosed = this.counter('milepost_links_closed_total', 'Links that the server closed, by code', ['code'])
+  readonly trackerConnections = this.gauge(
+    'milepost_tracker_connections',
+    'Connections of trackers, also of those that said nothing yet',
+    ['protocol'],
+  )
+  readonly trackerEnds = this.counter(
+    'milepost_tracker_connections_ended_total',
+    'Connections of trackers that ended, by reason',
+    ['protocol', 'reason'],
+  )
+  readonly trackerFrames = new TallyCounter({
+    name: 'milepost_tracker_frames_total',
+    help: 'Frames of trackers that were read, by kind',
+    labelNames: ['protocol', 'kind'],
+    registers: [this.registry],
+  })
+  readonly trackerRepliesUnasked = this.counter(
+    'milepost_tracker_replies_unasked_total',
+    'Answers of trackers that belong to no command that is known',
+    ['protocol'],
+  )
+  readonly decodeErrors = this.counter('milepost_decode_errors_total', 'Frames that cannot be read, by reason', [
+    'protocol',
+    'code',
+  ])
+  readonly framesArchived = this.counter('milepost_frames_archived_total', 'Frames kept in the raw archive', [
+    'protocol',
+    'direction',
+  ])
+  readonly framesDropped = new TallyCounter({
+    name: 'milepost_frames_dropped_total',
+    help: 'Frames that did not come into the raw archive, by reason',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  })
+  readonly framesGivenWay = this.counter(
+    'milepost_frames_given_way_total',
+    'Frames that gave way before their time, since the raw archive holds as much as it may, or the disk is low',
+  )
+  private countWaitingFrames = () => 0
+  private readonly waitingFrames: Gauge = new Gauge({
+    name: 'milepost_frames_waiting',
+    help: 'Frames that wait for the raw archive',
+    registers: [this.registry],
+    collect: () => this.waitingFrames.set(this.countWaitingFrames()),
+  })
   readonly logins = this.counter('milepost_logins_total', 'Logins by kind and outcome', ['kind', 'outcome'])
+  private lookAtSpool: () => SpoolLook = () => ({ entries: 0, bytes: 0, oldestAtMs: null })
+  private readonly spoolEntries: Gauge = new Gauge({
+    name: 'milepost_spool_entries',
+    help: 'Messages that wait on the local disk for their store',
+    registers: [this.registry],
+    collect: () => this.spoolEntries.set(this.lookAtSpool().entries),
+  })
+  private readonly spoolBytes: Gauge = new Gauge({
+    name: 'milepost_spool_bytes',
+    help: 'Bytes of the messages that wait on the local disk',
+    registers: [this.registry],
+    collect: () => this.spoolBytes.set(this.lookAtSpool().bytes),
+  })
+  private readonly spoolOldestSeconds: Gauge = new Gauge({
+    name: 'milepost_spool_oldest_seconds',
+    help: 'For how long the oldest message has been waiting on the local disk; 0: none waits',
+    registers: [this.registry],
+    collect: () => {
+      const { oldestAtMs } = this.lookAtSpool()
+      this.spoolOldestSeconds.set(oldestAtMs === null ? 0 : Math.max(0, (Date.now() - oldestAtMs) / 1000))
+    },
+  })
+  readonly spoolKept = this.counter('milepost_spool_kept_total', 'Messages that were kept on the local disk', [
+    'ingress',
+  ])
+  readonly spoolDrained = this.counter(
+    'milepost_spool_drained_total',
+    'Messages that left the local disk, by outcome',
+    ['outcome'],
+  )
+  readonly spoolRefused = this.counter(
+    'milepost_spool_refused_total',
+    'Messages that were neither stored nor kept, by reason: they are lost unless their sender sends them again',
+    ['reason'],
+  )
   readonly quarantined = this.counter('milepost_quarantined_total', 'Refused records kept for inspection', ['code'])
   readonly quarantineDropped = this.counter(
     'milepost_quarantine_dropped_total',
@@ -141,9 +233,19 @@ export class Metrics {
     this.countWaitingAlarms = count
   }
 
+  /** How many frames wait for the raw archive. */
+  watchWaitingFrames(count: () => number): void {
+    this.countWaitingFrames = count
+  }
+
   /** @param count how many uploads are under way, by way; the ways never change */
   watchOpenUploads(count: () => Iterable<readonly [way: string, count: number]>): void {
     this.countOpenUploads = count
+  }
+
+  /** What waits in the spool is asked when somebody looks. */
+  watchSpool(look: () => SpoolLook): void {
+    this.lookAtSpool = look
   }
 
   private counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {

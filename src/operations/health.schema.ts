@@ -7,7 +7,10 @@ export const readinessOut = z
     status: z.enum(['ok', 'error']),
     details: z.record(
       z.string(),
-      z.object({ status: z.enum(['ok', 'error']), message: z.string().nullable().describe('why it does not work') }),
+      z.object({
+        status: z.enum(['ok', 'error']),
+        message: z.string().nullable().describe('why it does not work, or what else is to be known'),
+      }),
     ),
   })
   .meta({

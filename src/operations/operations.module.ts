@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common'
 import { APP_INTERCEPTOR } from '@nestjs/core'
 import { AppConfig } from '../config/app-config.js'
 import { Metrics } from '../metrics/metrics.js'
+import { Spool } from '../pipeline/spool.js'
 import { BlobStore } from '../storage/blobs/blob-store.js'
 import { DiskGuard } from '../storage/disk-guard.js'
+import { RawFrameStore } from '../storage/frames/raw-frame-store.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { QuarantineStore } from '../storage/quarantine/quarantine-store.js'
 import { AuditRecords } from '../storage/sql/audit-records.js'
@@ -15,6 +17,8 @@ import { MediaTool } from '../videos/media/media-tool.js'
 import { VideoRetention } from '../videos/video-retention.js'
 import { VideosModule } from '../videos/videos.module.js'
 import { DiskFullInterceptor } from './disk-full.interceptor.js'
+import { FramesController } from './frames.controller.js'
+import { FramesService } from './frames.service.js'
 import { HealthController } from './health.controller.js'
 import { MetricsController } from './metrics.controller.js'
 import { QuarantineController } from './quarantine.controller.js'
@@ -26,9 +30,10 @@ import { retentionRules } from './retention-rules.js'
 /** What operators need: health, metrics, quarantine, and that old things go. */
 @Module({
   imports: [VideosModule],
-  controllers: [HealthController, MetricsController, QuarantineController],
+  controllers: [HealthController, MetricsController, QuarantineController, FramesController],
   providers: [
     QuarantineService,
+    FramesService,
     {
       provide: Readiness,
       useFactory: (
@@ -39,6 +44,8 @@ import { retentionRules } from './retention-rules.js'
         disk: DiskGuard,
         metrics: Metrics,
         media: MediaTool,
+        frames: RawFrameStore,
+        spool: Spool,
         { MEDIA_WORKERS }: AppConfig,
       ) =>
         new Readiness(
@@ -47,12 +54,27 @@ import { retentionRules } from './retention-rules.js'
             positions: () => positions.checkHealth(),
             quarantine: () => quarantine.checkHealth(),
             blobs: () => blobs.probe(),
+            spool: () => spool.checkHealth(),
             disk: async () => disk.assertWritable(),
           },
           metrics,
-          MEDIA_WORKERS === 0 ? {} : { media: () => media.checkHealth() },
+          {
+            frames: () => frames.checkHealth(),
+            ...(MEDIA_WORKERS === 0 ? {} : { media: () => media.checkHealth() }),
+          },
         ),
-      inject: [SqlStore, PositionStore, QuarantineStore, BlobStore, DiskGuard, Metrics, MediaTool, AppConfig],
+      inject: [
+        SqlStore,
+        PositionStore,
+        QuarantineStore,
+        BlobStore,
+        DiskGuard,
+        Metrics,
+        MediaTool,
+        RawFrameStore,
+        Spool,
+        AppConfig,
+      ],
     },
     {
       provide: Retention,
@@ -66,9 +88,10 @@ import { retentionRules } from './retention-rules.js'
         devices: DeviceRecords,
         idempotency: IdempotencyRecords,
         videos: VideoRetention,
+        frames: RawFrameStore,
       ) =>
         new Retention(
-          retentionRules(config, { positions, quarantine, audit, users, devices, idempotency, videos }),
+          retentionRules(config, { positions, quarantine, frames, audit, users, devices, idempotency, videos }),
           metrics,
         ),
       inject: [
@@ -81,6 +104,7 @@ import { retentionRules } from './retention-rules.js'
         DeviceRecords,
         IdempotencyRecords,
         VideoRetention,
+        RawFrameStore,
       ],
     },
     { provide: APP_INTERCEPTOR, useClass: DiskFullInterceptor },

@@ -51,6 +51,14 @@ describe('Readiness', () => {
     expect(await gauges()).toEqual({ sql: 1, media: 0 })
   })
 
+  it('tells what a store that works has to say', async () => {
+    const readiness = new Readiness({ sql: ok, spool: async () => '3 messages wait' }, metrics)
+    expect(await readiness.report()).toEqual({
+      status: 'ok',
+      details: { sql: { status: 'ok', message: null }, spool: { status: 'ok', message: '3 messages wait' } },
+    })
+  })
+
   it('asks all stores at once and gives a store that hangs two seconds', async () => {
     const hang = () => new Promise<void>(() => undefined)
     const readiness = new Readiness({ sql: hang, positions: hang, disk: ok }, metrics)
@@ -73,7 +81,7 @@ describe('Readiness', () => {
       {
         sql: () => {
           asked += 1
-          return new Promise((resolve) => {
+          return new Promise<void>((resolve) => {
             answer = resolve
           })
         },

@@ -4,7 +4,7 @@ import { within } from '../web/within.js'
 /** What one store said of itself. */
 export interface StoreState {
   readonly status: 'ok' | 'error'
-  /** Why it does not work; null: it does. */
+  /** Why it does not work, or what else a person is to know; null: nothing. */
   readonly message: string | null
 }
 
@@ -14,8 +14,8 @@ export interface ReadinessReport {
   readonly details: Readonly<Record<string, StoreState>>
 }
 
-/** Rejects with the reason when the store does not work. */
-export type StoreCheck = () => Promise<void>
+/** Rejects with the reason when the store does not work. A text that it resolves to is told. */
+export type StoreCheck = () => Promise<unknown>
 
 /** A store that says nothing within this does not work. */
 export const CHECK_WITHIN_MS = 2000
@@ -24,7 +24,7 @@ export const REPORT_GOOD_FOR_MS = 1000
 
 /** Asks every store at once whether it works; what they said is good for a second, and a store that hangs is not asked twice. */
 export class Readiness {
-  private readonly running = new Map<string, Promise<void>>()
+  private readonly running = new Map<string, Promise<unknown>>()
   private asking: Promise<ReadinessReport> | undefined
   private latest: ReadinessReport | undefined
   private latestAtMs = 0
@@ -64,14 +64,14 @@ export class Readiness {
   private async stateOf(store: string, check: StoreCheck): Promise<StoreState> {
     const late = () => new Error(`no answer within ${CHECK_WITHIN_MS} ms`)
     try {
-      await within(this.run(store, check), CHECK_WITHIN_MS, late)
-      return { status: 'ok', message: null }
+      const said = await within(this.run(store, check), CHECK_WITHIN_MS, late)
+      return { status: 'ok', message: typeof said === 'string' ? said : null }
     } catch (error) {
       return { status: 'error', message: error instanceof Error ? error.message : String(error) }
     }
   }
 
-  private run(store: string, check: StoreCheck): Promise<void> {
+  private run(store: string, check: StoreCheck): Promise<unknown> {
     const running = this.running.get(store)
     if (running !== undefined) return running
     const started = Promise.resolve()

@@ -105,7 +105,7 @@ describe('retentionRules', () => {
       },
     )
   const stores = Object.fromEntries(
-    ['positions', 'quarantine', 'audit', 'users', 'devices', 'idempotency', 'videos'].map((name) => [
+    ['positions', 'quarantine', 'frames', 'audit', 'users', 'devices', 'idempotency', 'videos'].map((name) => [
       name,
       recorder(name),
     ]),
@@ -117,6 +117,7 @@ describe('retentionRules', () => {
     expect(daysOf({})).toEqual([
       ['positions', 90],
       ['quarantine', 90],
+      ['frames', 90],
       ['audit', 365],
       ['sessions', 1],
       ['addresses', 30],
@@ -124,11 +125,17 @@ describe('retentionRules', () => {
       ['videos', 0],
     ])
     expect(daysOf({ VIDEO_RETENTION_DAYS: '30' }).at(-1)).toEqual(['videos', 30])
-    expect(daysOf({ RETENTION_DAYS: '0', AUDIT_RETENTION_DAYS: '0' }).slice(0, 3)).toEqual([
+    expect(daysOf({ RETENTION_DAYS: '0', AUDIT_RETENTION_DAYS: '0' }).slice(0, 4)).toEqual([
       ['positions', 0],
       ['quarantine', 0],
+      ['frames', 90],
       ['audit', 0],
     ])
+  })
+
+  it('keeps raw frames no longer than positions, and never longer than 90 days', () => {
+    const framesOf = (days: string) => new Map(daysOf({ RETENTION_DAYS: days }) as [string, number][]).get('frames')
+    expect(['0', '1', '90', '91', '3650'].map(framesOf)).toEqual([90, 1, 90, 90, 90])
   })
 
   it('asks each store in its own words', async () => {
@@ -136,6 +143,7 @@ describe('retentionRules', () => {
     expect(calls).toEqual([
       'positions.removeOlderThan(7)',
       'quarantine.removeOlderThan(7)',
+      'frames.removeOlderThan(7)',
       'audit.removeOlderThan(7)',
       'users.removeSessions(7)',
       'devices.forgetAddresses(7)',

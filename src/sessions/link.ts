@@ -17,6 +17,8 @@ export interface Link {
   readonly openedAtMs: number
   /** Whether its protocol carries command ids, so that a command may be sent again on it. */
   readonly carriesCommandIds: boolean
+  /** It waits for an answer that nobody could tell from that to another command: none may be sent now. Absent: never. */
+  readonly isBusy?: boolean
   /**
    * Writes a command to the unit.
    * @returns what the unit answered it with, or undefined: nothing within the time, or the link ended first. Never rejects.

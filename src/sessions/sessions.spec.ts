@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { Metrics } from '../metrics/metrics.js'
 import type { ClosingCode, Link, PresenceChange } from './link.js'
-import { CONTESTED_MS, HEARD_ONLINE_MS, Sessions } from './sessions.js'
+import { CONTESTED_MS, HEARD_ONLINE_MS, OVERLAP_MS, Sessions } from './sessions.js'
 
 function build() {
   let now = 1_000_000
-  const sessions = new Sessions(new Metrics(), () => now)
+  const metrics = new Metrics()
+  const sessions = new Sessions(metrics, () => now)
   const changes: PresenceChange[] = []
   sessions.onPresence((change) => changes.push(change))
-  return { sessions, changes, pass: (ms: number) => (now += ms) }
+  const contestedCount = async () => (await metrics.devicesContested.get()).values[0]?.value ?? 0
+  return { sessions, changes, contestedCount, pass: (ms: number) => (now += ms) }
 }
 
 function link(deviceId: string, transport: Link['transport'] = 'socket') {
@@ -59,11 +61,15 @@ describe('Sessions', () => {
     sessions.closed(ended)
     sessions.closed(early)
     sessions.end(early, 'token_expired')
+    const idle = link('idle').one
+    sessions.open(idle, false)
+    sessions.closed(idle, 'server')
     expect(ends).toEqual([
       ['cut', cut, 'unit'],
       ['replaced', replaced, 'server'],
       ['ended', ended, 'server'],
       ['early', early, 'unit'],
+      ['idle', idle, 'server'],
     ])
   })
 
@@ -102,8 +108,61 @@ describe('Sessions', () => {
     expect(sessions.linkOf('d1')).toBe(first.one)
   })
 
-  it('bears five replacements a minute, then refuses the newcomer for a minute and shows the device as contested', () => {
+  it('shows a device as contested when two links that stand beside each other are both heard on and on', async () => {
+    const { sessions, pass, contestedCount } = build()
+    const [older, newer] = [link('d1', 'tcp').one, link('d1', 'tcp').one]
+    const isContested = () => sessions.presenceOf('d1').contested
+    sessions.open(older, false)
+    sessions.heard('d1', older)
+    sessions.open(newer, false)
+    pass(OVERLAP_MS - 1)
+    sessions.heard('d1', older)
+    sessions.heard('d1', newer)
+    expect(isContested()).toBe(false)
+    pass(1)
+    sessions.heard('d1', older)
+    expect(isContested()).toBe(false)
+    sessions.heard('d1', newer)
+    expect(isContested()).toBe(true)
+    pass(CONTESTED_MS - 1)
+    sessions.heard('d1', older)
+    sessions.heard('d1', newer)
+    sessions.closed(newer)
+    pass(1)
+    sessions.heard('d1', older)
+    expect([isContested(), await contestedCount()]).toEqual([true, 1])
+    pass(CONTESTED_MS)
+    expect(isContested()).toBe(false)
+  })
+
+  it('does not for a unit that comes back again and again and leaves dead links behind', () => {
     const { sessions, pass } = build()
+    for (let n = 0; n < 30; n++) {
+      const { one } = link('d1', 'tcp')
+      sessions.open(one, false)
+      for (let minute = 0; minute < 3; minute++) {
+        sessions.heard('d1', one)
+        pass(60_000)
+      }
+    }
+    expect(sessions.presenceOf('d1').contested).toBe(false)
+  })
+
+  it('does not for a unit that goes on with its first link after another one died or was ended', () => {
+    const { sessions, pass } = build()
+    const [first, dead, ended, back] = ['1', '2', '3', '4'].map(() => link('d1', 'tcp').one) as [Link, Link, Link, Link]
+    for (const one of [first, dead, ended]) sessions.open(one, false)
+    sessions.closed(ended)
+    pass(OVERLAP_MS)
+    sessions.heard('d1', first)
+    pass(60_000)
+    sessions.open(back, false)
+    sessions.heard('d1', back)
+    expect(sessions.presenceOf('d1').contested).toBe(false)
+  })
+
+  it('bears five replacements a minute, then refuses the newcomer for a minute and shows the device as contested', async () => {
+    const { sessions, pass, contestedCount } = build()
     for (let n = 0; n < 6; n++) expect(sessions.open(link('d1').one, true)).toBe(true)
     const holder = sessions.linkOf('d1')
     expect(sessions.presenceOf('d1').contested).toBe(false)
@@ -117,6 +176,7 @@ describe('Sessions', () => {
     expect(sessions.presenceOf('d1').contested).toBe(true)
     pass(CONTESTED_MS)
     expect(sessions.presenceOf('d1').contested).toBe(false)
+    expect(await contestedCount()).toBe(1)
   })
 
   it('does not count a reconnect after an end as a replacement', () => {

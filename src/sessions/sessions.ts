@@ -8,8 +8,10 @@ export const HEARD_ONLINE_MS = 120_000
 /** So many replacements of one device's link within a minute are borne; the next newcomer is refused. */
 export const REPLACEMENTS_PER_MINUTE = 5
 const MINUTE_MS = 60_000
-/** A device is shown as contested until this long after the last newcomer was refused. */
+/** A device is shown as contested until this long after it was last seen to be. */
 export const CONTESTED_MS = 15 * MINUTE_MS
+/** What a unit said on the link that it left may be heard for this long after it has opened another one. */
+export const OVERLAP_MS = 2 * MINUTE_MS
 
 interface Entry {
   readonly deviceId: DeviceId
@@ -22,6 +24,8 @@ interface Entry {
   replacedAtMs: number[]
   refusedUntilMs: number
   contestedUntilMs: number
+  /** When an older link was heard beside the newest one, longer after its opening than one unit explains. */
+  olderHeardAtMs: number
   isOnline: boolean
 }
 
@@ -41,6 +45,8 @@ export class Sessions {
   private readonly linkListeners: Array<(link: Link) => void> = []
   private readonly linkEndListeners: Array<(link: Link, endedBy: LinkEnd) => void> = []
   private readonly forgetListeners: Array<(deviceId: DeviceId) => void> = []
+  /** When the first newer link of the device was opened beside it. */
+  private readonly overtakenAtMs = new WeakMap<Link, number>()
   /** Links that the server was the first to end. */
   private readonly endedHere = new WeakSet<Link>()
 
@@ -85,6 +91,7 @@ export class Sessions {
     const entry = this.entryOf(link.deviceId)
     if (isExclusive && !this.mayReplace(entry, now)) return false
     const older = isExclusive ? entry.links : []
+    this.overtake(entry, now)
     entry.links = isExclusive ? [link] : [...entry.links, link]
     this.metrics.openLinks.inc({ transport: link.transport })
     this.see(entry, now)
@@ -98,20 +105,30 @@ export class Sessions {
     return true
   }
 
-  /** A connection ended, whoever ended it. */
-  closed(link: Link): void {
+  /**
+   * A connection ended.
+   * @param endedBy `server`: its ingress ended it by itself; what was ended through {@link end} and the like is known
+   */
+  closed(link: Link, endedBy: LinkEnd = 'unit'): void {
     const entry = this.entries.get(link.deviceId)
     if (entry === undefined || !entry.links.includes(link)) return
+    if (endedBy === 'server') this.endedHere.add(link)
     entry.links = entry.links.filter((one) => one !== link)
     this.metrics.openLinks.dec({ transport: link.transport })
     this.tellEnd(link)
     this.updateOnline(entry, this.now())
   }
 
-  /** A device was heard over a link. */
-  heard(deviceId: DeviceId): void {
+  /**
+   * A device was heard over a link.
+   * @param link where links stay beside each other: when an older one and the newest are both heard on and on, the device is contested
+   */
+  heard(deviceId: DeviceId, link?: Link): void {
     const entry = this.entries.get(deviceId)
-    if (entry !== undefined) this.see(entry, this.now())
+    if (entry === undefined) return
+    const now = this.now()
+    this.see(entry, now)
+    if (link !== undefined && entry.links.length > 1) this.hearBeside(entry, link, now)
   }
 
   /** A device was heard over a way without links. */
@@ -226,8 +243,25 @@ export class Sessions {
       return true
     }
     entry.refusedUntilMs = now + MINUTE_MS
-    entry.contestedUntilMs = now + CONTESTED_MS
+    this.contest(entry, now)
     return false
+  }
+
+  private overtake(entry: Entry, now: number): void {
+    for (const link of entry.links) if (!this.overtakenAtMs.has(link)) this.overtakenAtMs.set(link, now)
+    entry.olderHeardAtMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** A unit that comes back never speaks on its old link again: whoever does is another one. */
+  private hearBeside(entry: Entry, link: Link, now: number): void {
+    if (link === entry.links.at(-1)) {
+      if (now - entry.olderHeardAtMs < CONTESTED_MS) this.contest(entry, now)
+    } else if (now - (this.overtakenAtMs.get(link) ?? now) >= OVERLAP_MS) entry.olderHeardAtMs = now
+  }
+
+  private contest(entry: Entry, now: number): void {
+    if (entry.contestedUntilMs <= now) this.metrics.devicesContested.inc()
+    entry.contestedUntilMs = now + CONTESTED_MS
   }
 
   private see(entry: Entry, now: number): void {
@@ -275,6 +309,7 @@ export class Sessions {
       replacedAtMs: [],
       refusedUntilMs: 0,
       contestedUntilMs: 0,
+      olderHeardAtMs: Number.NEGATIVE_INFINITY,
       isOnline: false,
     }
     this.entries.set(deviceId, entry)

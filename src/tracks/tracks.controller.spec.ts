@@ -76,7 +76,7 @@ describe('GET /devices/{deviceId}/track', () => {
   afterAll(async () => {
     await app.close()
     await store.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
     jest.restoreAllMocks()
   })
 

@@ -53,7 +53,7 @@ describe('TracksService', () => {
 
   afterAll(async () => {
     await store.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   const query = (given: object = {}) => ({ limit: 50, ...given })

@@ -28,7 +28,11 @@ export const ANSWER_HEADERS = {
     required: false,
     schema: { type: 'string', enum: ['true'] },
   },
-  Location: { description: 'Path of what was created', required: true, schema: { type: 'string' } },
+  Location: {
+    description: 'Path of what was created; with 302 where it is',
+    required: true,
+    schema: { type: 'string' },
+  },
   'Preference-Applied': {
     description: 'The wait that was granted, such as `wait=10`',
     required: false,

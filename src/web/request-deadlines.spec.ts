@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exemptFromDeadline, RequestDeadlines } from './request-deadlines.js'
+import { answerInItsTime, exemptFromDeadline, RequestDeadlines } from './request-deadlines.js'
 
 describe('RequestDeadlines', () => {
   let server: Server
@@ -48,5 +48,31 @@ describe('RequestDeadlines', () => {
 
   it('lets an exempt one take as long as its bytes keep coming', async () => {
     expect(await trickle('/upload', 50)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*whole/)
+  })
+})
+
+describe('answerInItsTime', () => {
+  let server: Server
+
+  beforeEach(async () => {
+    server = createServer((request, response) => {
+      const work = () => sleep(400, 'done')
+      const answer = request.url === '/patient' ? answerInItsTime(request, work) : work()
+      void answer.then((text) => response.end(`${text} ${request.socket.timeout}`))
+    })
+    server.setTimeout(100)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  afterEach(() => server.close())
+
+  const ask = async (path: string) => {
+    const { port } = server.address() as AddressInfo
+    return (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })).text()
+  }
+
+  it('keeps the connection while the answer is worked on, and no longer', async () => {
+    expect(await ask('/patient')).toBe('done 100')
+    await expect(ask('/')).rejects.toThrow('fetch failed')
   })
 })

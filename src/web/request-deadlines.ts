@@ -18,6 +18,18 @@ export function exemptFromDeadline(request: IncomingMessage): void {
   exempt.add(request)
 }
 
+/** Keeps the connection of a request while its answer is worked on, also when nothing moves on it for longer than others may idle. */
+export async function answerInItsTime<T>(request: IncomingMessage, work: () => Promise<T>): Promise<T> {
+  const { socket } = request
+  const { timeout } = socket
+  socket.setTimeout(0)
+  try {
+    return await work()
+  } finally {
+    socket.setTimeout(timeout ?? 0)
+  }
+}
+
 /**
  * Refuses requests that do not come to their end in time, so that slow clients cannot hold connections for ever. Node's own limit
  * knows no exceptions, and uploads over slow links need one.
