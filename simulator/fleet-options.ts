@@ -3,6 +3,7 @@ import type { Random } from './random.js'
 import type { AdminCredentials } from './registration.js'
 import type { UnitIdentity } from './socket/device-token.js'
 import type { UploadWay } from './socket/socket-transport.js'
+import type { TrackerOptions } from './tracker/tracker-options.js'
 import type { UnitCommand } from './unit/unit-command.js'
 import type { UnitTransport } from './unit/unit-transport.js'
 import type { DutyOptions } from './unit-duties.js'
@@ -25,6 +26,8 @@ export interface FleetOptions extends DutyOptions {
   readonly alarmsPerHour: number
   /** Alarms that each truck raises at once when it begins its drive. */
   readonly alarmBurst: number
+  /** The trucks carry trackers that speak their brand's protocol; without, units on the device socket. */
+  readonly tracker?: TrackerOptions
   /** How clips go to the server; `put` without. */
   readonly uploadWay?: UploadWay
   /** Makes the clips; without, no truck has a camera. */

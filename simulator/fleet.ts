@@ -128,12 +128,14 @@ export class Fleet {
   }
 
   private async register(entries: readonly TruckEntry[], secrets: SecretBook | undefined): Promise<void> {
-    const { admin, seed } = this.options
+    const { admin, seed, tracker } = this.options
     if (admin === undefined) return
     const { api, clock } = this
     if (entries.length >= WORTH_A_NOTE) this.note(`trucks to register: ${entries.length}`)
     const random = randomOf(`${seed}/registration`)
-    const registration = new Registration({ api, admin, secrets, clock, random, signal: this.stopping.signal })
+    const settings = tracker?.sack === true ? { trackerSack: true } : undefined
+    const { signal } = this.stopping
+    const registration = new Registration({ api, admin, secrets, settings, clock, random, signal })
     const { created } = await registration.register(entries)
     this.note(`trucks registered: ${entries.length}, ${created} of them new`)
   }

@@ -69,6 +69,19 @@ describe('readCommandLine', () => {
     })
   })
 
+  it.each([
+    ['--protocol teltonika', { protocol: 'teltonika', transport: 'tcp', port: 5027, sack: false }],
+    [
+      '--protocol teltonika --transport udp --tracker-port 15027',
+      { protocol: 'teltonika', transport: 'udp', port: 15_027, sack: false },
+    ],
+    ['--protocol queclink --sack', { protocol: 'queclink', transport: 'tcp', port: 5004, sack: true }],
+    ['--protocol ruptela', { protocol: 'ruptela', transport: 'tcp', port: 5046, sack: false }],
+    ['--protocol galileosky', { protocol: 'galileosky', transport: 'tcp', port: 5034, sack: false }],
+  ])('knows the customary port of %s', (options, tracker) => {
+    expect(read(`--gpx a ${options}`)).toMatchObject({ kind: 'run', fleet: { tracker } })
+  })
+
   it('shuffles the whole drive when no window is named', () => {
     expect(read('--shuffle --gpx a')).toMatchObject({ fleet: { shuffleWindow: Number.POSITIVE_INFINITY } })
   })
@@ -120,6 +133,22 @@ describe('readCommandLine', () => {
       "error: option '--imei-base <digits>' argument '12x' is invalid. It must be an IMEI, or up to 14 digits that it begins with.",
     ],
     ['--gpx a --imei-base 99999999999999 --trucks 2', 'error: --imei-base leaves no room for so many trucks'],
+    [
+      '--gpx a --tracker-port 5027',
+      'error: --tracker-port needs --protocol, one of teltonika, queclink, ruptela, galileosky',
+    ],
+    ['--gpx a --transport tcp', 'error: --transport needs --protocol, one of teltonika, queclink, ruptela, galileosky'],
+    ['--gpx a --protocol ruptela --transport udp', 'error: --transport udp is for --protocol teltonika alone'],
+    ['--gpx a --protocol teltonika --sack', 'error: --sack is for --protocol queclink alone'],
+    [
+      '--gpx a --protocol teltonika --secrets --state d',
+      'error: --secrets is for --protocol socket: trackers cannot present one',
+    ],
+    ['--gpx a --protocol teltonika --clips', 'error: --clips is for --protocol socket: trackers have no camera'],
+    [
+      '--gpx a --protocol garmin',
+      "error: option '--protocol <name>' argument 'garmin' is invalid. Allowed choices are socket, teltonika, queclink, ruptela, galileosky.",
+    ],
     ['--gpx a --secrets', 'error: --secrets needs --state, where the secrets are kept'],
     [
       '--gpx a --live --rebase',

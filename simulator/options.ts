@@ -3,6 +3,12 @@ import { MAX_BATCH } from '../src/codecs/device-json/decode-positions.js'
 import type { FleetOptions } from './fleet-options.js'
 import { findImeis, SIMULATED_IMEIS } from './imei-range.js'
 import type { UploadWay } from './socket/socket-transport.js'
+import {
+  TRACKER_PORTS,
+  TRACKER_PROTOCOLS,
+  type TrackerOptions,
+  type TrackerProtocol,
+} from './tracker/tracker-options.js'
 
 /** What a command line asks for: a run, or a text (help, or what was wrong) and the code to exit with. */
 export type CommandLine =
@@ -37,6 +43,10 @@ interface Given {
   readonly clips: number
   readonly upload: UploadWay
   readonly resetTime: number
+  readonly protocol: 'socket' | TrackerProtocol
+  readonly transport: 'tcp' | 'udp'
+  readonly trackerPort?: number
+  readonly sack: boolean
 }
 
 /** Reads the command line; the environment gives what should not be seen in a list of processes. */
@@ -70,6 +80,18 @@ function describe(): Command {
       'recorded drives (GPX tracks with times); truck 2 takes the second file, and so on',
     )
     .option('--server <url>', 'where the server listens', originOf, 'http://127.0.0.1:3000')
+    .addOption(
+      new Option('--protocol <name>', "what the trucks' units speak: the device socket, or a brand of trackers")
+        .choices(['socket', ...TRACKER_PROTOCOLS])
+        .default('socket'),
+    )
+    .addOption(
+      new Option('--transport <name>', 'of trackers: over a connection, or (teltonika alone) as datagrams')
+        .choices(['tcp', 'udp'])
+        .default('tcp'),
+    )
+    .option('--tracker-port <n>', "the server's port for the brand, else the customary one", whole(1, 65_535))
+    .option('--sack', 'queclink: every report waits for its answer, and the devices are set so', false)
     .option('--trucks <n>', 'how many trucks', whole(1, 100_000), 1)
     .option('--speedup <s>', 'recorded time over real time; 0 or max: as fast as the acks allow', speedupOf, 1)
     .option('--rebase', 'shift the recorded times so that the last fix is now', false)
@@ -90,8 +112,8 @@ function describe(): Command {
         .default(0, 'none'),
     )
     .addOption(
-      new Option('--upload <way>', 'how clips go: in one request, or resumed after a cut')
-        .choices(['put', 'tus'])
+      new Option('--upload <way>', 'how clips go: in one request, resumed after a cut, or to the object store')
+        .choices(['put', 'tus', 'direct'])
         .default('put'),
     )
     .option('--reset-time <s>', 'how long a RESET takes; a REBOOT takes three times as long', number(0, 3600), 3)
@@ -122,11 +144,34 @@ function checkTogether(command: Command, given: Given): void {
   if (given.live && given.speedup === 0) wrong('--live needs a pace: --speedup must be more than 0')
   if (given.live && given.rebase)
     wrong('--live and --rebase exclude each other: live fixes have the time of their making')
+  checkTracker(command, given, wrong)
   if (findImeis(given.imeiBase, given.trucks) === undefined) wrong('--imei-base leaves no room for so many trucks')
+}
+
+/** What is of one kind of unit is not quietly left out for another. */
+function checkTracker(command: Command, given: Given, wrong: (text: string) => void): void {
+  const brands = TRACKER_PROTOCOLS.join(', ')
+  if (given.protocol === 'socket') {
+    if (given.trackerPort !== undefined) wrong(`--tracker-port needs --protocol, one of ${brands}`)
+    if (command.getOptionValueSource('transport') !== 'default') wrong(`--transport needs --protocol, one of ${brands}`)
+  } else {
+    if (given.secrets) wrong('--secrets is for --protocol socket: trackers cannot present one')
+    if (given.clips > 0) wrong('--clips is for --protocol socket: trackers have no camera')
+  }
+  if (given.transport === 'udp' && given.protocol !== 'teltonika') {
+    wrong('--transport udp is for --protocol teltonika alone')
+  }
+  if (given.sack && given.protocol !== 'queclink') wrong('--sack is for --protocol queclink alone')
+}
+
+function trackerOptionsOf({ protocol, sack, trackerPort, transport }: Given): TrackerOptions | undefined {
+  if (protocol === 'socket') return undefined
+  return { protocol, transport, port: trackerPort ?? TRACKER_PORTS[protocol], sack }
 }
 
 function fleetOptionsOf(given: Given, { FFMPEG_PATH, MILEPOST_ADMIN_PASSWORD }: NodeJS.ProcessEnv): FleetOptions {
   const password = given.adminPassword ?? MILEPOST_ADMIN_PASSWORD
+  const tracker = trackerOptionsOf(given)
   return {
     origin: given.server,
     trucks: given.trucks,
@@ -149,6 +194,7 @@ function fleetOptionsOf(given: Given, { FFMPEG_PATH, MILEPOST_ADMIN_PASSWORD }: 
     resetMs: given.resetTime * 1000,
     ...(FFMPEG_PATH === undefined || FFMPEG_PATH === '' ? {} : { ffmpeg: FFMPEG_PATH }),
     seed: given.seed,
+    ...(tracker === undefined ? {} : { tracker }),
     ...(password === undefined || password === '' ? {} : { admin: { username: given.adminUser, password } }),
     usesSecrets: given.secrets,
     ...(given.state === undefined ? {} : { stateDirectory: given.state }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Clock } from './clock.js'
 import type { Random } from './random.js'
 import { makeSecret, type SecretBook } from './secret-book.js'
-import type { ApiAnswer, ServerApi } from './socket/server-api.js'
+import type { ApiAnswer, ApiCall, ServerApi } from './socket/server-api.js'
 import { BackOff } from './unit/back-off.js'
 import type { Refusal } from './unit/unit-transport.js'
 
@@ -21,6 +21,8 @@ export interface RegistrationParts {
   readonly admin: AdminCredentials
   /** Registers each truck with a secret, and keeps it here; undefined: without. */
   readonly secrets?: SecretBook
+  /** Set on every truck, also on those that exist, such as `{ trackerSack: true }`. */
+  readonly settings?: Readonly<Record<string, unknown>>
   readonly clock: Clock
   readonly random: Random
   /** Ends the waiting for a server that is away. */
@@ -55,7 +57,10 @@ export class Registration {
     let created = 0
     const queue = trucks.values()
     const work = async () => {
-      for (const truck of queue) if (await this.registerOne(truck)) created++
+      for (const truck of queue) {
+        if (await this.registerOne(truck)) created++
+        await this.setUp(truck)
+      }
     }
     await Promise.all(Array.from({ length: AT_A_TIME }, work))
     return { created }
@@ -74,6 +79,13 @@ export class Registration {
     return false
   }
 
+  private async setUp({ deviceId }: TruckEntry): Promise<void> {
+    const { settings } = this.parts
+    if (settings === undefined) return
+    const answer = await this.asAdmin(`/devices/${deviceId}`, settings, 'PATCH')
+    if (answer.refusal !== undefined) throw refused(`setting up ${deviceId}`, answer.refusal)
+  }
+
   /** A truck that exists with a secret unknown here, or with none, gets one. */
   private async rotateSecret(deviceId: string): Promise<string> {
     const answer = await this.asAdmin(`/devices/${deviceId}/secret`, {})
@@ -81,12 +93,12 @@ export class Registration {
     return Created.parse(answer.body).secret
   }
 
-  private async asAdmin(path: string, body: unknown): Promise<ApiAnswer> {
+  private async asAdmin(path: string, body: unknown, method: ApiCall['method'] = 'POST'): Promise<ApiAnswer> {
     const token = this.token ?? (await this.signIn())
-    const answer = await this.patiently(() => this.parts.api.post({ path, body, token }))
+    const answer = await this.patiently(() => this.parts.api.call({ method, path, body, token }))
     if (answer.refusal?.code !== 'token_expired') return answer
     if (this.token === token) this.token = undefined
-    return this.asAdmin(path, body)
+    return this.asAdmin(path, body, method)
   }
 
   /** One sign-in for all that wait for it. */

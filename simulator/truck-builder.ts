@@ -12,6 +12,7 @@ import { type Random, randomOf } from './random.js'
 import type { UnitIdentity } from './socket/device-token.js'
 import type { ServerApi } from './socket/server-api.js'
 import { SocketTransport } from './socket/socket-transport.js'
+import { TrackerTransport } from './tracker/tracker-transport.js'
 import { Truck } from './truck.js'
 import { Journal } from './unit/journal.js'
 import { Outbox } from './unit/outbox.js'
@@ -21,6 +22,9 @@ import { UnitDuties } from './unit-duties.js'
 
 /** Repeats travel in another event than the first, and keep some distance on any batch size. */
 const LEAST_REPEAT_DISTANCE = 5
+
+/** Trackers have no keys for alarms, most of them say times in seconds, and a state has to be over before it can begin again. */
+const TRACKER_BURST_STEP_MS = 2000
 
 /** Puts the trucks of a fleet together, and keeps what outlives them. */
 export class TruckBuilder {
@@ -57,7 +61,8 @@ export class TruckBuilder {
     const duties = this.dutiesOf(deviceId, client, transport, random)
     const planKey = keyOf(drive, planOptions)
     const plan = planOf(drive, planOptions)
-    return new Truck({ deviceId, client, duties, watch: this.watchOf(index), plan, planKey, journal, clock })
+    const watch = this.watchOf(index, transport)
+    return new Truck({ deviceId, client, duties, watch, plan, planKey, journal, clock })
   }
 
   /**
@@ -73,12 +78,17 @@ export class TruckBuilder {
   }
 
   private transportOf(identity: UnitIdentity, random: Random): UnitTransport {
-    const { alarmBurst, alarmsPerHour, uploadWay } = this.options
-    const transport =
-      this.parts.transportOf?.(identity, random) ??
-      new SocketTransport(this.api, identity, this.clock, random, uploadWay)
+    const { alarmBurst, alarmsPerHour } = this.options
+    const transport = this.parts.transportOf?.(identity, random) ?? this.ownTransportOf(identity, random)
     if (alarmsPerHour + alarmBurst > 0 && !transport.carriesAlarms) throw new RangeError('the protocol has no alarms')
     return transport
+  }
+
+  private ownTransportOf(identity: UnitIdentity, random: Random): UnitTransport {
+    const { api, clock } = this
+    const { tracker, uploadWay } = this.options
+    if (tracker !== undefined) return new TrackerTransport(api.origin, identity.deviceId, tracker, clock)
+    return new SocketTransport(api, identity, clock, random, uploadWay)
   }
 
   private dutiesOf(deviceId: string, client: UnitClient, transport: UnitTransport, random: Random): UnitDuties {
@@ -102,10 +112,16 @@ export class TruckBuilder {
     return duties
   }
 
-  private watchOf(index: number): AlarmWatch | undefined {
-    const { alarmBurst, alarmsPerHour, seed } = this.options
+  private watchOf(index: number, { alarmTypes }: UnitTransport): AlarmWatch | undefined {
+    const { alarmBurst, alarmsPerHour, seed, tracker } = this.options
     if (alarmsPerHour + alarmBurst === 0) return undefined
-    return new AlarmWatch({ alarmsPerHour, burst: alarmBurst, seed: `${seed}/alarms/${index}` })
+    return new AlarmWatch({
+      alarmsPerHour,
+      burst: alarmBurst,
+      seed: `${seed}/alarms/${index}`,
+      ...(alarmTypes === undefined ? {} : { types: alarmTypes }),
+      ...(tracker === undefined ? {} : { burstStepMs: TRACKER_BURST_STEP_MS }),
+    })
   }
 
   private planOptionsOf(index: number): PlanOptions {

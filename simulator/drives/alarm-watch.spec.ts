@@ -71,4 +71,21 @@ describe('AlarmWatch', () => {
     expect(burst[0]).toMatchObject({ timeMs: START_MS, latitude: 48, longitude: 11, speedKmh: 45, fileNames: [] })
     expect(second && watch.observe(second)).toEqual([])
   })
+
+  it('raises only what the unit knows, whatever happens on the road', () => {
+    const types = new Set(['SOS', 'IDLING'] as const)
+    const braking = Array.from({ length: 60 }, (_, second) => 60 - (second % 4) * 20)
+    const raised = new Set(
+      typesOf(drive(braking), { alarmsPerHour: ALWAYS, types }).filter((type) => type !== undefined),
+    )
+    expect(raised).toEqual(new Set(['SOS']))
+    const standing = new Set(typesOf(drive(Array(60).fill(0)), { alarmsPerHour: ALWAYS, types }))
+    expect(standing).toContain('IDLING')
+  })
+
+  it('keeps the alarms of a burst apart for units that cannot tell equal ones of one moment apart', () => {
+    const [first] = drive([0])
+    const burst = watchOf({ burst: 3, burstStepMs: 2000 }).observe(first as Fix)
+    expect(burst.map(({ timeMs }) => timeMs)).toEqual([START_MS, START_MS - 2000, START_MS - 4000])
+  })
 })

@@ -8,6 +8,10 @@ export interface AlarmWatchOptions {
   readonly alarmsPerHour: number
   /** Raised at once with the first fix. */
   readonly burst: number
+  /** Those that the unit can raise; undefined: all. */
+  readonly types?: ReadonlySet<AlarmType>
+  /** How far apart alarms of the burst are, for units that cannot tell equal ones of one moment apart; 0 without. */
+  readonly burstStepMs?: number
   /** The same seed gives the same alarms for the same fixes. */
   readonly seed: string
 }
@@ -52,7 +56,9 @@ export class AlarmWatch {
     const legMs = Math.min(LONGEST_LEG_MS, fix.timeMs - latest.timeMs)
     if (random() < 1 - Math.exp((-this.options.alarmsPerHour * legMs) / HOUR_MS)) this.dueSinceMs ??= fix.timeMs
     if (this.dueSinceMs === undefined) return []
-    const type = happening(latest, fix) ?? (fix.timeMs - this.dueSinceMs < PATIENCE_MS ? undefined : anyType(random))
+    const fitting = happening(latest, fix)
+    const isPatient = fix.timeMs - this.dueSinceMs < PATIENCE_MS
+    const type = fitting !== undefined && this.knows(fitting) ? fitting : isPatient ? undefined : this.anyType(random)
     if (type === undefined) return []
     this.dueSinceMs = undefined
     return [alarmOf(fix, type, 0)]
@@ -60,7 +66,22 @@ export class AlarmWatch {
 
   private burstAt(fix: Fix): UnitAlarm[] {
     const random = randomOf(`${this.options.seed}/burst`)
-    return Array.from({ length: this.options.burst }, (_, index) => alarmOf(fix, anyType(random), index))
+    const { burst, burstStepMs = 0 } = this.options
+    return Array.from({ length: burst }, (_, index) => {
+      return alarmOf({ ...fix, timeMs: fix.timeMs - index * burstStepMs }, this.anyType(random), index)
+    })
+  }
+
+  private knows(type: AlarmType): boolean {
+    return this.options.types?.has(type) ?? true
+  }
+
+  /** One of those that may happen anytime; where the unit knows none of them, any that it knows. */
+  private anyType(random: Random): AlarmType {
+    const { types } = this.options
+    const anytime = ANYTIME.filter((type) => this.knows(type))
+    const choice = anytime.length > 0 ? anytime : [...(types ?? [])]
+    return choice[below(random, choice.length)] ?? 'SOS'
   }
 }
 
@@ -81,10 +102,6 @@ function turnDeg(before: Fix, fix: Fix): number {
   if (before.headingDeg === null || fix.headingDeg === null) return 0
   const apart = Math.abs(fix.headingDeg - before.headingDeg)
   return Math.min(apart, 360 - apart)
-}
-
-function anyType(random: Random): AlarmType {
-  return ANYTIME[below(random, ANYTIME.length)] ?? 'SOS'
 }
 
 /** @param number tells several alarms of one fix apart */

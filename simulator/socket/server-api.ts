@@ -6,6 +6,8 @@ export type ApiAnswer =
   | { readonly status: number; readonly body?: undefined; readonly refusal: Refusal }
 
 export interface ApiCall {
+  /** POST without. */
+  readonly method?: 'POST' | 'PATCH'
   /** Path after the base path, such as `/devices`. */
   readonly path: string
   readonly body: unknown
@@ -22,11 +24,16 @@ export class ServerApi {
   constructor(readonly origin: string) {}
 
   /** Never rejects: a server that cannot be reached, or does not answer in 15 s, is the refusal `unreachable` with status 0. */
-  async post({ path, body, token, signal }: ApiCall): Promise<ApiAnswer> {
+  post(call: Omit<ApiCall, 'method'>): Promise<ApiAnswer> {
+    return this.call(call)
+  }
+
+  /** As {@link post}, of any method. */
+  async call({ method = 'POST', path, body, token, signal }: ApiCall): Promise<ApiAnswer> {
     try {
       const timeout = AbortSignal.timeout(CALL_TIMEOUT_MS)
       const response = await fetch(`${this.origin}${BASE_PATH}${path}`, {
-        method: 'POST',
+        method,
         headers: {
           'content-type': 'application/json',
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

@@ -2,13 +2,14 @@ import type { Clock } from '../clock.js'
 import type { Random } from '../random.js'
 import { type ClipUploads, type OpenOutcome, UnitTransport } from '../unit/unit-transport.js'
 import { DeviceToken, type UnitIdentity } from './device-token.js'
+import { DirectUploads } from './direct-uploads.js'
 import { PutUploads } from './put-uploads.js'
 import type { ServerApi } from './server-api.js'
 import { connect } from './socket-link.js'
 import { TusUploads } from './tus-uploads.js'
 
-/** How files go: whole in one request, or so that they go on after a cut. */
-export type UploadWay = 'put' | 'tus'
+/** How files go: whole in one request, so that they go on after a cut, or past the server to its object store. */
+export type UploadWay = 'put' | 'tus' | 'direct'
 
 /** Refusals of a handshake, and reasons of a `closing`, after which the token held is worth nothing. */
 const TOKEN_IS_WORTHLESS = new Set([
@@ -34,7 +35,7 @@ export class SocketTransport extends UnitTransport {
   ) {
     super()
     this.tokens = new DeviceToken(api, identity, clock, random)
-    this.uploads = new { put: PutUploads, tus: TusUploads }[uploadWay](api, this.tokens)
+    this.uploads = this.uploadsBy(uploadWay)
   }
 
   override forgetLogin(): void {
@@ -53,6 +54,13 @@ export class SocketTransport extends UnitTransport {
     }
     const isForgotten = this.forgetTokenAfter(outcome.refusal.code)
     return isForgotten && !isFresh ? this.open(signal) : outcome
+  }
+
+  private uploadsBy(way: UploadWay): ClipUploads {
+    const { api, tokens } = this
+    if (way === 'tus') return new TusUploads(api, tokens)
+    const put = new PutUploads(api, tokens)
+    return way === 'put' ? put : new DirectUploads(api, tokens, put)
   }
 
   private forgetTokenAfter(code: string | undefined): boolean {

@@ -13,8 +13,9 @@ export interface UploadRequest {
   readonly url: URL
   /** Without the token. */
   readonly headers: Readonly<Record<string, string>>
-  /** What is sent, from the offset on; without, nothing is. */
+  /** What is sent, from the offset on; without either, nothing is. */
   readonly file?: { readonly path: string; readonly offset: number }
+  readonly body?: string
 }
 
 /** Status 0 and a refusal `unreachable` where there was no answer. */
@@ -50,7 +51,12 @@ export async function askWithToken(
   return isFresh ? answer : askWithToken(tokens, request, signal)
 }
 
-async function ask(request: UploadRequest, token: string, signal: AbortSignal): Promise<UploadAnswer> {
+/** Sends it to whom no token is given when there is none. Never rejects. */
+export async function ask(
+  request: UploadRequest,
+  token: string | undefined,
+  signal: AbortSignal,
+): Promise<UploadAnswer> {
   try {
     const response = await send(request, token, signal)
     const status = response.statusCode ?? 0
@@ -65,14 +71,15 @@ async function ask(request: UploadRequest, token: string, signal: AbortSignal): 
 }
 
 /** The answer counts as soon as it is there: a server refuses before it has read the whole body. */
-function send({ method, url, headers, file }: UploadRequest, token: string, signal: AbortSignal) {
+function send({ method, url, headers, file, body }: UploadRequest, token: string | undefined, signal: AbortSignal) {
   return new Promise<IncomingMessage>((resolve, reject) => {
     const open = url.protocol === 'https:' ? httpsRequest : httpRequest
-    const request = open(url, { method, headers: { ...headers, authorization: `Bearer ${token}` }, signal })
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const request = open(url, { method, headers: { ...headers, ...authorization }, signal })
     request.setTimeout(IDLE_TIMEOUT_MS, () => request.destroy(new Error('the connection stands still')))
     request.once('response', resolve)
     request.on('error', reject) // also when the whole body has left; of no effect after an answer
-    if (file === undefined) request.end()
+    if (file === undefined) request.end(body)
     else sendBody(request, file).catch(reject)
   })
 }

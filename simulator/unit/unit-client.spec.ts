@@ -3,7 +3,7 @@ import { acceptAll, type ScriptedLink, ScriptedTransport } from '../../test/simu
 import type { Fix } from '../drives/drive.js'
 import { Outbox } from './outbox.js'
 import { UnitClient, type UnitEnd, type UnitSettings } from './unit-client.js'
-import type { Refusal, SendOutcome } from './unit-transport.js'
+import type { Refusal, SendOutcome, UnitLimits } from './unit-transport.js'
 
 const SETTINGS: UnitSettings = { batch: 10, inFlight: 2, ackTimeoutMs: 15_000, dropAcks: 0, disconnectEveryMs: 0 }
 
@@ -21,9 +21,10 @@ function start(
   answer: (fixes: readonly Fix[]) => SendOutcome | undefined,
   more: Partial<UnitSettings> = {},
   refusals: readonly Refusal[] = [],
+  limits?: UnitLimits,
 ): Unit {
   const clock = new ManualClock()
-  const transport = new ScriptedTransport(() => clock.nowMs(), answer)
+  const transport = new ScriptedTransport(() => clock.nowMs(), answer, limits)
   transport.refusals.push(...refusals)
   const parts = { transport, outbox: new Outbox(), clock, random: () => 0 }
   const client = new UnitClient(parts, { ...SETTINGS, ...more })
@@ -70,6 +71,29 @@ describe('sending', () => {
     await atRest()
     expect(transport.links[0]?.sent).toHaveLength(2)
     expect(client.pending).toBe(100)
+  })
+
+  it('sends no more at a time than its protocol holds', async () => {
+    const { client, transport } = start(silence, {}, [], { records: 3, inFlight: 1, memory: 100 })
+    client.record(fixes(0, 10))
+    await atRest()
+    expect(batchesOf(transport.links[0])).toEqual([[0, 1, 2]])
+  })
+
+  it('loses the oldest of what is waiting, and counts it, when the memory of such units is full', async () => {
+    const { client, clock, transport } = start(silence, {}, [], { records: 2, inFlight: 1, memory: 5 })
+    client.record(fixes(0, 2))
+    await atRest()
+    client.record(fixes(2, 3))
+    expect(client.pending).toBe(5)
+    client.record(fixes(5, 2))
+    expect(client.pending).toBe(5)
+    expect(client.tally.rejected).toEqual(new Map([['memory_full', 2]]))
+    transport.answer = acceptAll
+    transport.links[0]?.end()
+    await clock.advance(1000)
+    await client.whenSettled()
+    expect(transport.links.flatMap(batchesOf).slice(1)).toEqual([[0, 1], [4, 5], [6]])
   })
 
   it('tells a recorder without a pace when there is room', async () => {

@@ -60,12 +60,17 @@ export class UnitClient {
   /** Why the unit can no longer keep its promise, as when its disk is full. */
   private failure: { readonly error: unknown } | undefined
 
+  private readonly settings: UnitSettings
+
   constructor(
     private readonly parts: UnitParts,
-    private readonly settings: UnitSettings,
+    settings: UnitSettings,
   ) {
+    const { limits } = parts.transport
+    const [batch, inFlight] = [Math.min(settings.batch, limits.records), Math.min(settings.inFlight, limits.inFlight)]
+    this.settings = { ...settings, batch, inFlight }
     this.backOff = new BackOff(parts.random)
-    this.eventLimit = settings.batch
+    this.eventLimit = batch
     this.tally.recorded = parts.outbox.pending
   }
 
@@ -110,6 +115,7 @@ export class UnitClient {
   record(fixes: readonly Fix[]): void {
     this.parts.outbox.add(fixes)
     this.tally.recorded += fixes.length
+    this.forgetOldest()
     this.schedulePump()
   }
 
@@ -215,6 +221,16 @@ export class UnitClient {
       this.isPumpDue = false
       this.pump()
     })
+  }
+
+  /** What the unit's memory does not hold is lost, as the units of some protocols have it. */
+  private forgetOldest(): void {
+    const { outbox, transport } = this.parts
+    while (outbox.pending > transport.limits.memory && outbox.waiting > 0) {
+      const oldest = outbox.take(outbox.pending - transport.limits.memory)
+      outbox.settle(oldest)
+      count(this.tally.rejected, 'memory_full', oldest.length)
+    }
   }
 
   private pump(): void {

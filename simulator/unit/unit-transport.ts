@@ -1,3 +1,4 @@
+import type { AlarmType } from '../../src/model/alarm.js'
 import type { CommandReply } from '../../src/model/command.js'
 import type { Fix } from '../drives/drive.js'
 import type { Setback } from './back-off.js'
@@ -92,10 +93,30 @@ export interface ClipUploads {
   upload(clip: ClipFile, signal: AbortSignal): Promise<UploadOutcome>
 }
 
+/** What a protocol, or the units that speak it, can hold. */
+export interface UnitLimits {
+  /** Records in one event. */
+  readonly records: number
+  /** Events that may wait for their answer. */
+  readonly inFlight: number
+  /** Records kept until they are settled; of more the oldest are lost. */
+  readonly memory: number
+}
+
+/** Those of a unit with a disk and a protocol without sizes. */
+export const NO_LIMITS: UnitLimits = {
+  records: Number.POSITIVE_INFINITY,
+  inFlight: Number.POSITIVE_INFINITY,
+  memory: Number.POSITIVE_INFINITY,
+}
+
 /** The way one unit reaches the server: its protocol, and whatever login that protocol knows. */
 export abstract class UnitTransport {
   /** Whether its links have a line for alarms: one that nobody can send would stay for ever. */
   readonly carriesAlarms: boolean = false
+  /** Those that its links can carry; undefined: all. */
+  readonly alarmTypes?: ReadonlySet<AlarmType>
+  readonly limits: UnitLimits = NO_LIMITS
   /** Without, the unit has no clips. */
   readonly uploads?: ClipUploads
 
