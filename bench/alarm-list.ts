@@ -2,122 +2,38 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { BoundingBox } from '../src/model/position.js'
 import { openSqlitePositions } from '../src/storage/positions/sqlite-position-store.js'
-import { ALARM_GROUPINGS, type AlarmFilter, type AlarmRecords } from '../src/storage/sql/alarm-records.js'
+import { ALARM_GROUPINGS, type AlarmRecords } from '../src/storage/sql/alarm-records.js'
 import { openSqliteRecords } from '../src/storage/sql/open-sqlite-records.js'
+import { ASKED, SUMMED } from './alarm-questions.js'
 import type { Finding } from './finding.js'
 import { Latencies } from './latencies.js'
 import { makeBatches } from './position-rows.js'
-import {
-  MILLION,
-  SEED_END_MS,
-  SEED_USERS,
-  type SeedPlan,
-  seedAlarms,
-  seedDeviceId,
-  seedDeviceName,
-} from './seed-alarms.js'
+import { seedAlarms } from './seed-alarms.js'
+import { MILLION, type SeedPlan, seedDeviceId } from './seed-rows.js'
+import { benchServerAlarms } from './server-alarms.js'
 
 const PAGE = 50
 const CALLS = 60
 const SUMMARIES = 7
 const LIST_TARGET_MS = 20
 const SUMMARY_TARGET_MS = 500
-const DAY_MS = 86_400_000
 const APPENDS = 300
 
-const place = (longitude: number, latitude: number, degrees: number): BoundingBox => ({
-  minLongitude: longitude,
-  minLatitude: latitude,
-  maxLongitude: longitude + degrees,
-  maxLatitude: latitude + degrees,
-})
-
-type Ask = (call: number) => AlarmFilter
-
-/** What is asked of the list; what can vary does so from call to call, so that not one page of the file is read all the time. */
-const ASKED: Readonly<Record<string, Ask>> = {
-  'no filter': () => ({}),
-  'a device': (n) => ({ deviceIds: [seedDeviceId(n * 31)] }),
-  'the noisiest device': () => ({ deviceIds: [seedDeviceId(0)] }),
-  '50 devices': (n) => ({ deviceIds: Array.from({ length: 50 }, (_, i) => seedDeviceId(n + i * 39)) }),
-  'a device, type and status': (n) => ({ deviceIds: [seedDeviceId(n)], types: ['SOS'], statuses: ['resolved'] }),
-  'a common type': () => ({ types: ['OVERSPEED'] }),
-  'a rare type': () => ({ types: ['JAMMING'] }),
-  'eight types': () => ({
-    types: ['CRASH', 'SOS', 'TOWING', 'JAMMING', 'TAMPER', 'POWER_CUT', 'HARD_BRAKE', 'OVERSPEED'],
-  }),
-  'status open': () => ({ statuses: ['open'] }),
-  'status resolved': () => ({ statuses: ['resolved'] }),
-  'two statuses': () => ({ statuses: ['open', 'acknowledged'] }),
-  'a rare type that is open': () => ({ types: ['CRASH'], statuses: ['open'] }),
-  'an assignee of many': () => ({ assignees: SEED_USERS.slice(0, 1) }),
-  'an assignee of few': () => ({ assignees: SEED_USERS.slice(-1) }),
-  'an assignee, rare type': (n) => ({ assignees: [SEED_USERS[n % 12] ?? ''], types: ['CRASH'] }),
-  'an assignee, common type, video': (n) => ({
-    assignees: [SEED_USERS[n % 12] ?? ''],
-    types: ['OVERSPEED'],
-    hasVideo: true,
-  }),
-  'with video': () => ({ hasVideo: true }),
-  'without video': () => ({ hasVideo: false }),
-  'rare type with video': () => ({ types: ['SOS'], hasVideo: true }),
-  'a day': (n) => ({ fromMs: SEED_END_MS - (n + 1) * DAY_MS, toMs: SEED_END_MS - n * DAY_MS }),
-  'a day, type, status and video': (n) => ({
-    fromMs: SEED_END_MS - (n + 1) * DAY_MS,
-    toMs: SEED_END_MS - n * DAY_MS,
-    types: ['HARD_BRAKE'],
-    statuses: ['resolved'],
-    hasVideo: true,
-  }),
-  'a time without alarms': () => ({ fromMs: 0, toMs: DAY_MS }),
-  'a box of a country': () => ({ box: place(6, 47, 9) }),
-  'a box of a city': (n) => ({ box: place(7 + (n % 6), 48 + (n % 5), 0.25) }),
-  'a box of a street': (n) => ({ box: place(7 + n / 10, 50, 0.01) }),
-  'an empty box beside all': () => ({ box: place(20, 47, 7) }),
-  'a city box, open': (n) => ({ box: place(7 + (n % 6), 48 + (n % 5), 0.25), statuses: ['open'] }),
-  'a city box, common type': (n) => ({ box: place(7 + (n % 6), 48 + (n % 5), 0.25), types: ['OVERSPEED'] }),
-  'a country box, rare type': () => ({ box: place(6, 47, 9), types: ['CRASH'] }),
-  'a city box, a day': (n) => ({
-    box: place(8, 50, 0.25),
-    fromMs: SEED_END_MS - (n + 1) * DAY_MS,
-    toMs: SEED_END_MS - n * DAY_MS,
-  }),
-  'text of all with files': () => ({ text: 'mp4' }),
-  'text of all devices': () => ({ text: 'truck' }),
-  'text of an eighth of the devices': () => ({ text: 'hamburg' }),
-  'text of one device': (n) => ({ text: seedDeviceName(n * 17 + 100) }),
-  'text of one id': (n) => ({ text: seedDeviceId(n * 17) }),
-  'text of a note, common': () => ({ text: 'pothole' }),
-  'text of a note, of one month': () => ({ text: 'hailstorm' }),
-  'text of a note, rare': () => ({ text: 'aquaplan' }),
-  'text of one file': () => ({ text: '20261103-1200' }),
-  'text of none': () => ({ text: 'zeppelin' }),
-  'three words': () => ({ text: 'truck berlin pothole' }),
-  'two words that never meet': () => ({ text: 'hamburg berlin' }),
-  'text and open': () => ({ text: 'hamburg', statuses: ['open'] }),
-  'rare text and open': () => ({ text: 'aquaplan', statuses: ['open'] }),
-  'text and rare type': () => ({ text: 'mp4', types: ['CRASH'] }),
-  'text and box': () => ({ text: 'pothole', box: place(8, 50, 0.5) }),
-}
-
-const SUMMED: Readonly<Record<string, AlarmFilter>> = {
-  all: {},
-  'status open': { statuses: ['open'] },
-  'with video': { hasVideo: true },
-  'an assignee': { assignees: SEED_USERS.slice(0, 1) },
-  'a week': { fromMs: SEED_END_MS - 7 * DAY_MS },
-  'a box of a country': { box: place(6, 47, 9) },
-  'a box of a city': { box: place(8, 50, 0.25) },
-  'text of all with files': { text: 'mp4' },
-  'text of all devices': { text: 'truck' },
-  'text of an eighth of the devices': { text: 'hamburg' },
-  'text of one file': { text: '20261103-1200' },
-}
-
-/** Pages of the alarm list and summaries, filter by filter, one call after the other, and what long ones do to others. */
+/**
+ * Pages of the alarm list and summaries, filter by filter, one call after the other, and what long ones do to others; with SQL_URL on
+ * that server, in a database that is made for it and removed, or in the one of ALARMS_DATABASE, which stays.
+ */
 export async function benchAlarmList(plan: SeedPlan = MILLION): Promise<Finding[]> {
+  const url = process.env.SQL_URL
+  return url === undefined ? benchEmbedded(plan) : benchServerAlarms(url, plan, measureLists)
+}
+
+async function measureLists(alarms: AlarmRecords): Promise<Finding[]> {
+  return [...(await lists(alarms)), ...(await summaries(alarms))]
+}
+
+async function benchEmbedded(plan: SeedPlan): Promise<Finding[]> {
   const directory = process.env.ALARMS_DIR ?? mkdtempSync(path.join(tmpdir(), 'milepost-bench-'))
   try {
     const startMs = performance.now()
@@ -125,7 +41,7 @@ export async function benchAlarmList(plan: SeedPlan = MILLION): Promise<Finding[
     process.stderr.write(`${plan.alarms} alarms in ${((performance.now() - startMs) / 1000).toFixed(0)} s\n`)
     const { alarms, store } = await openSqliteRecords({ directory })
     try {
-      return [...(await lists(alarms)), ...(await summaries(alarms)), ...(await neighbours(alarms, directory))]
+      return [...(await measureLists(alarms)), ...(await neighbours(alarms, directory))]
     } finally {
       await store.close()
     }

@@ -13,7 +13,7 @@ const [directory = '.'] = process.argv.slice(2)
 const store = await openDirectoryBlobs({ directory })
 
 async function take(request: IncomingMessage, key: string): Promise<string> {
-  const id = await store.beginUpload()
+  const id = await store.beginUpload('truck/clip')
   const hash = key.startsWith('hashed/') ? createHash('sha256') : undefined
   const bytes = await store.append(id, 0, hash === undefined ? request : hashed(request, hash))
   await store.complete(id, key)

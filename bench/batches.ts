@@ -30,17 +30,25 @@ export async function benchBatches(options: BenchOptions): Promise<Finding[]> {
     cpu.push(microseconds)
     return rate
   }
-  const comparison = await compare(options.repeats, () => bulkInsertRate(options), measure)
+  const comparison = await compare(
+    options.repeats,
+    () => bulkInsertRate(options, { units: options.units, batch: BATCH, load: 'sockets' }),
+    measure,
+  )
   const stored = await target.verifyAndStop()
   const details = { stored, serverCpuMicrosecondsPerPosition: median(cpu) }
   const title = `batches of ${BATCH}, ${options.units} units × ${IN_FLIGHT} in flight`
   return [rateFinding(title, 'positions/s', comparison, { leastRatio: LEAST_RATIO, details })]
 }
 
-async function bulkInsertRate({ units, windowMs }: BenchOptions): Promise<number> {
+/** @returns rows a second that a process inserts which does nothing else: those of units' batches of that size, as the load makes them */
+export async function bulkInsertRate(
+  { windowMs }: BenchOptions,
+  { units, batch, load }: { readonly units: number; readonly batch: number; readonly load: 'sockets' | 'trackers' },
+): Promise<number> {
   const directory = mkdtempSync(path.join(tmpdir(), 'milepost-bench-'))
   try {
-    return Number(await runChild([BULK_INSERT, directory, String(units), String(BATCH), String(windowMs / 1000)]))
+    return Number(await runChild([BULK_INSERT, directory, String(units), String(batch), String(windowMs / 1000), load]))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

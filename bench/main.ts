@@ -11,6 +11,8 @@ import { type Finding, tabulate } from './finding.js'
 import { benchHttp } from './http.js'
 import { benchIdleMemory } from './idle-memory.js'
 import { benchSingles } from './singles.js'
+import { benchStores } from './stores.js'
+import { benchTrackers } from './trackers.js'
 import { benchUploads } from './uploads.js'
 
 const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Finding[]>>> = {
@@ -22,6 +24,8 @@ const PARTS: Readonly<Record<string, (options: BenchOptions) => Promise<Finding[
   'alarms-in': benchAlarmsIn,
   uploads: benchUploads,
   commands: benchCommands,
+  trackers: benchTrackers,
+  stores: benchStores,
 }
 
 interface CommandLine {
@@ -49,7 +53,7 @@ const command = new Command('npm run bench --')
   )
   .argument('[parts...]', `any of ${Object.keys(PARTS).join(', ')}; all when none is named`)
   .option('--units <n>', 'units that send', positive, 100)
-  .option('--sockets <n>', 'idle sockets of the memory part', positive, 5000)
+  .option('--sockets <n>', 'idle sockets of the memory part, and connections of the trackers part', positive, 5000)
   .option('--repeats <n>', 'windows of each load; medians are reported', positive, 3)
   .option('--seconds <n>', 'length of a window', positive, 4)
   .option('--warm-up <n>', 'seconds of load before each window', positive, 1)

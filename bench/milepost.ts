@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Api, testImei } from '../test/support/api.js'
+import { NO_TRACKER_PORTS } from '../test/support/tracker-ports.js'
 import { type Child, startChild } from './child-process.js'
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url))
@@ -44,6 +45,7 @@ export class Milepost {
       LOGIN_FAILURES_PER_MINUTE: '0',
       DISK_MIN_FREE: '0',
       LOG_LEVEL: 'warn',
+      ...NO_TRACKER_PORTS,
       ...variables,
     }
     return new Milepost(await startChild([...profiling, MAIN], environment), directory)
@@ -61,10 +63,10 @@ export class Milepost {
     return new Api(this.url)
   }
 
-  /** Stops it and starts it again on the same data. */
-  async restart(): Promise<Milepost> {
+  /** Stops it and starts it again on the same data. @param variables as of {@link start} */
+  async restart(variables: Variables = {}): Promise<Milepost> {
     await this.child.stop()
-    return Milepost.startIn(this.directory)
+    return Milepost.startIn(this.directory, undefined, variables)
   }
 
   async stop(): Promise<void> {
