@@ -30,6 +30,7 @@ SPARE = {"username": "anna", "deviceId": "356307042441013"}
 ACCEPTED = {
     "getTrack": itertools.cycle(["application/json", "application/geo+json", "application/gpx+xml", "text/csv", "*/*"]),
     "listAlarms": itertools.cycle(["application/json", "text/csv", "*/*"]),
+    "listFrames": itertools.cycle(["application/json", "text/plain", "*/*"]),
 }
 # Those of one alarm, video or upload, and how one is had that is there.
 THERE = {
