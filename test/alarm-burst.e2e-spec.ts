@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const socket of sockets) socket.close()
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const bodyOf = (n: number) => ({

@@ -69,15 +69,17 @@ describe('npm run backup', () => {
     const after = new Map(acknowledged)
     isSending = false
     await sending
-    expect(output).toMatch(/^backed up: .+first, 5 files, \d+\.\d MiB, as of 20\d\d-.+Z\n$/)
+    expect(output).toMatch(/^backed up: .+first, 7 files, \d+\.\d MiB, as of 20\d\d-.+Z\n$/)
     expect(code).toBe(0)
     expect(readdirSync(target).sort()).toEqual([
       'blobs',
+      'frames.sqlite',
       'keys',
       'manifest.json',
       'milepost.sqlite',
       'positions.sqlite',
       'quarantine.sqlite',
+      'spool.sqlite',
     ])
     for (const imei of imeis) expect(after.get(imei)).toBeGreaterThan(before.get(imei) ?? 0)
     const oldToken = await server.api.login('admin', ADMIN_PASSWORD)
@@ -115,7 +117,7 @@ describe('npm run backup', () => {
       output: `backup: ${target} exists: a backup goes into a new directory\n`,
     })
     expect((await backup({ DATA_DIR: data }, '--check', target)).output).toMatch(
-      /^whole and unchanged: .+backup, 5 files/,
+      /^whole and unchanged: .+backup, 7 files/,
     )
     expect(await backup({ DATA_DIR: data }, '--check', data)).toEqual({
       code: 73,

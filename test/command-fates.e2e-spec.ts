@@ -79,7 +79,7 @@ afterEach(() => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** A unit that answers every order as it is told, and keeps the ids of the orders. */

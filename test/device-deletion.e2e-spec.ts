@@ -24,7 +24,7 @@ describe('deleting devices', () => {
 
   afterAll(async () => {
     await running.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   async function connect(token: string): Promise<Socket> {

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
+import { RawFrameStore } from '../src/storage/frames/raw-frame-store.js'
 import { type Api, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { ADMIN_PASSWORD, ServerProcess } from './support/server-process.js'
@@ -66,6 +67,23 @@ describe('erasing a device', () => {
       ['device.erase', 'admin'],
       ['device.delete', 'admin'],
     ])
+  })
+
+  it('takes its raw frames, and those that are all there is of a device', async () => {
+    const { api, admin, app } = running
+    await fill(api, admin)
+    const frames = app.get(RawFrameStore)
+    const frame = { atMs: 1, direction: 'in', protocol: 'teltonika', link: 'tcp:1', bytes: Buffer.of(1) } as const
+    const leftOf = async (deviceId: string) =>
+      (await frames.list({ deviceId, order: 'newest', limit: 10 })).map(({ deviceId: id }) => id)
+    const [other, unknown] = [testImei(2), testImei(3)]
+    await frames.keep([IMEI, other, unknown, IMEI].map((deviceId) => ({ ...frame, deviceId })))
+    expect(await leftOf(IMEI)).toEqual([IMEI, IMEI])
+    expect((await erase(api, admin)).status).toBe(204)
+    const path = `${API}/devices/${unknown}?erase=true`
+    expect((await api.request('DELETE', path, { token: admin })).status).toBe(204)
+    expect((await api.request('DELETE', path, { token: admin })).status).toBe(404)
+    expect([await leftOf(IMEI), await leftOf(other), await leftOf(unknown)]).toEqual([[], [other], []])
   })
 
   it('answers those who wait for its commands at once, and tells those who watch', async () => {

@@ -23,7 +23,7 @@ describe('importing devices', () => {
 
   afterAll(async () => {
     await running.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   async function connect(token: string): Promise<Socket> {

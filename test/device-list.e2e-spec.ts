@@ -25,7 +25,7 @@ describe('the list of devices', () => {
 
   afterAll(async () => {
     await running.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   it('goes by id, byte by byte, page after page', async () => {

@@ -213,8 +213,9 @@ describe('the device socket', () => {
       }
       listeners.push(...Object.values(clients).map((connection) => connection.listenerCount('close')))
       socket.send('41')
-      // socket.io takes a goodbye in the next turn, and a join before that for a mistake.
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      // socket.io takes a goodbye in a later turn, and a join before that for a mistake.
+      do await new Promise((resolve) => setTimeout(resolve, 20))
+      while (running.app.get(SocketServer).io.of('/').sockets.size > 0)
     }
     socket.close()
     expect(listeners).toEqual(Array(20).fill(listeners[0]))

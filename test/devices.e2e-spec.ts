@@ -23,7 +23,7 @@ describe('devices', () => {
 
   afterAll(async () => {
     await running.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   async function connect(token: string): Promise<Socket> {

@@ -91,5 +91,5 @@ describe('a recorded drive, replayed as one truck', () => {
     }
     expect((await driving).code).toBe(0)
     await expectTheDrive()
-  }, 120_000)
+  }, 240_000)
 })

@@ -30,7 +30,7 @@ afterEach(() => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** Sends the head of a request with a body, and gives what comes back. */

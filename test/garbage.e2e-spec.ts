@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** Values near to a position, and far from one. */

@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import ffmpeg from '@ffmpeg-installer/ffmpeg'
 import { io, type Socket } from 'socket.io-client'
+import { describeOn } from './stores/describe-on.js'
+import { type Made, makeBucket } from './stores/test-servers.js'
 import { compareWithGuide, GuideShell, type GuideStep, readGuide } from './support/guide.js'
 import { ADMIN_PASSWORD, ServerProcess } from './support/server-process.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
@@ -39,9 +41,36 @@ suite('the guides (needs bash, curl and jq)', () => {
     await follow('docs/user-guide.md', { ADMIN_PASSWORD })
   }, 120_000)
 
+  describeOn('S3_ENDPOINT', 'with an S3 store', () => {
+    let made: Made
+
+    beforeEach(async () => {
+      await server.stop()
+      made = await makeBucket()
+      server = new ServerProcess({ DATA_DIR: temporaryDirectory(), ...made.variables })
+      await server.start()
+    }, 60_000)
+    afterEach(async () => {
+      await server.stop()
+      await made.remove()
+    })
+
+    it('direct-uploads.md: every step does what the guide says', async () => {
+      makeClip(path.join(directory, 'clip.mp4'))
+      await follow('docs/direct-uploads.md', { TOKEN: await tokenOfUnit() })
+    }, 120_000)
+  })
+
   it('live-feed.md: the program connects and watches', async () => {
     await follow('docs/live-feed.md', { MILEPOST_ADMIN_PASSWORD: ADMIN_PASSWORD })
   }, 120_000)
+
+  async function tokenOfUnit(): Promise<string> {
+    const secret = 'of a unit that was added before'
+    const admin = await server.api.login('admin', ADMIN_PASSWORD)
+    await server.api.post('/api/v1/devices', { deviceId: '490154203237518', secret }, admin)
+    return server.api.loginDevice('490154203237518', secret)
+  }
 
   /** Does all that a guide says, in its order, in one shell and one JavaScript program. */
   async function follow(file: string, given: Record<string, string>): Promise<void> {

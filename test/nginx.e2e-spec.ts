@@ -51,7 +51,7 @@ suite('docs/nginx.conf.example (needs NGINX_BIN: path of nginx)', () => {
       await once(nginx, 'exit')
     }
     await server.stop()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   /** Over TLS, the way a client does that comes from `from`. */

@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 describe('keys that have a meaning in JavaScript', () => {

@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** Names of operations for which something is missing. */
@@ -61,6 +61,7 @@ describe('GET /openapi.json', () => {
         'GET /api/v1/auth/me',
         'GET /api/v1/devices',
         'GET /api/v1/devices/{deviceId}',
+        'GET /api/v1/devices/{deviceId}/frames',
         'GET /api/v1/devices/{deviceId}/odometer',
         'GET /api/v1/devices/{deviceId}/track',
         'GET /api/v1/quarantine',

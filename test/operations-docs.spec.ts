@@ -6,7 +6,18 @@ import { Metrics } from '../src/metrics/metrics.js'
 const text = readFileSync('docs/operations.md', 'utf8')
 
 /** Upper-case words of the page that are no variables of ours. */
-const OTHER_NAMES = new Set(['SIGTERM', 'SIGINT', 'SIGKILL'])
+const OTHER_NAMES = new Set([
+  'SIGTERM',
+  'SIGINT',
+  'SIGKILL',
+  'GET',
+  'SERVICES_DIR',
+  'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED',
+])
+/** Those of docker-compose.yml, which compose itself or the file reads. */
+const compose = readFileSync('docker-compose.yml', 'utf8')
+for (const [, name] of compose.matchAll(/\$\{(\w+)/g)) OTHER_NAMES.add(name ?? '')
+OTHER_NAMES.add('COMPOSE_PROFILES')
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -47,7 +48,58 @@ describe('a start that cannot succeed', () => {
     }
   })
 
-  it.each(['milepost.sqlite', 'positions.sqlite', 'quarantine.sqlite'])(
+  it.each([
+    ['TRACKER_TELTONIKA_PORT', 'Teltonika'],
+    ['TRACKER_QUECLINK_PORT', 'Queclink'],
+    ['TRACKER_RUPTELA_PORT', 'Ruptela'],
+    ['TRACKER_GALILEOSKY_PORT', 'Galileosky'],
+  ])('ends with 69 when the port of %s is in use, and names it with its brand', async (variable, brand) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const { port } = other.address() as { port: number }
+    try {
+      const { code, output } = await runToEnd({ DATA_DIR: temporaryDirectory(), [variable]: String(port) })
+      expect(code).toBe(69)
+      const line = output.replace(/^\{.*\}\n/gm, '')
+      expectOneLine(line, `port ${port} for ${brand} trackers (${variable}) is in use`)
+    } finally {
+      other.close()
+    }
+  })
+
+  it.each([
+    ['TRACKER_TELTONIKA_PORT', 'Teltonika'],
+    ['TRACKER_QUECLINK_PORT', 'Queclink'],
+    ['TRACKER_RUPTELA_PORT', 'Ruptela'],
+  ])('ends with 69 when %s is in use for datagrams alone', async (variable, brand) => {
+    const other = createSocket('udp4').bind(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const { port } = other.address()
+    try {
+      const { code, output } = await runToEnd({ DATA_DIR: temporaryDirectory(), [variable]: String(port) })
+      expect(code).toBe(69)
+      const line = output.replace(/^\{.*\}\n/gm, '')
+      expectOneLine(line, `port ${port} for ${brand} trackers (${variable}) is in use`)
+    } finally {
+      other.close()
+    }
+  })
+
+  it('ends with 69 when another server uses the data directory', async () => {
+    const server = new ServerProcess({ DATA_DIR: temporaryDirectory() })
+    await server.start()
+    try {
+      const { code, output } = await runToEnd({ DATA_DIR: server.dataDirectory })
+      expect(code).toBe(69)
+      expectOneLine(output, server.dataDirectory)
+    } finally {
+      await server.kill()
+    }
+  })
+})
+
+describe('a start on files that are no databases', () => {
+  it.each(['milepost.sqlite', 'positions.sqlite', 'quarantine.sqlite', 'frames.sqlite', 'spool.sqlite'])(
     'ends with 69 when %s is no database',
     async (name) => {
       const directory = temporaryDirectory()
@@ -67,18 +119,6 @@ describe('a start that cannot succeed', () => {
     const { code, output } = await runToEnd({ DATA_DIR: directory })
     expect(code).toBe(69)
     expectOneLine(output, 'positions.sqlite')
-  })
-
-  it('ends with 69 when another server uses the data directory', async () => {
-    const server = new ServerProcess({ DATA_DIR: temporaryDirectory() })
-    await server.start()
-    try {
-      const { code, output } = await runToEnd({ DATA_DIR: server.dataDirectory })
-      expect(code).toBe(69)
-      expectOneLine(output, server.dataDirectory)
-    } finally {
-      await server.kill()
-    }
   })
 })
 
@@ -115,7 +155,7 @@ describe('a first start', () => {
     const directory = path.join(temporaryDirectory(), 'deep', 'data')
     const server = new ServerProcess({ DATA_DIR: directory })
     await server.start()
-    expect(existsSync(path.join(directory, 'positions.sqlite'))).toBe(true)
+    expect(existsSync(path.join(directory, 'keys'))).toBe(true)
     await server.kill()
     await server.start()
     expect(await server.api.login('admin', ADMIN_PASSWORD)).toEqual(expect.any(String))

@@ -5,6 +5,9 @@ import path from 'node:path'
 import { testImei } from './support/api.js'
 import { ServerProcess } from './support/server-process.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
+import { sentRecords, TELTONIKA_UNITS } from './support/tracker-brand.js'
+import { freeTrackerPorts } from './support/tracker-ports.js'
+import { TrackerUnit } from './support/tracker-unit.js'
 import { ask, connectSocket } from './support/unit-socket.js'
 
 const { STRACE_BIN } = process.env
@@ -19,49 +22,77 @@ interface Call {
 afterAll(removeTemporaryDirectories)
 
 suite('system calls of one acknowledgement (needs STRACE_BIN: path of strace)', () => {
-  it('writes the log, returns from the sync, and only then writes the acknowledgement', async () => {
-    const directory = temporaryDirectory()
-    const server = new ServerProcess({ DATA_DIR: path.join(directory, 'data'), DEVICE_ENROLMENT: 'open' })
-    await server.start()
-    let tracer: ChildProcess | undefined
-    try {
-      const socket = await connectSocket(server.url, { token: await server.api.loginDevice(testImei(1)) })
-      const position = (secondsAgo: number) => ({
-        time: Date.now() - secondsAgo * 1000,
-        latitude: 48.1,
-        longitude: 11.5,
-      })
-      await ask(socket, 'location', position(10))
-      const file = path.join(directory, 'trace')
-      tracer = await attach(server.pid, file)
-      expect(await ask(socket, 'location', position(5))).toEqual({ accepted: 1, duplicates: 0, rejected: [] })
-      tracer.kill('SIGINT')
-      await once(tracer, 'exit')
-      socket.close()
+  let server: ServerProcess
+  let directory: string
+  let tracer: ChildProcess | undefined
 
-      const calls = readTrace(file)
-      const logWritten = calls.findIndex(
-        ({ name, text }) => name.startsWith('pwrite') && text.includes('positions.sqlite-wal>'),
-      )
-      const synced = calls.findIndex(
-        ({ name, text }) =>
-          /^f(data)?sync$/.test(name) && text.includes('positions.sqlite-wal>') && text.endsWith('= 0'),
-      )
-      const acknowledged = calls.findIndex(
-        ({ name, text }) => /^(write|writev|sendto|sendmsg)$/.test(name) && text.includes('accepted'),
-      )
-      process.stdout.write(
-        `${[logWritten, synced, acknowledged].map((index) => `${index}: ${calls[index]?.text}`).join('\n')}\n`,
-      )
-      expect(logWritten).toBeGreaterThanOrEqual(0)
-      expect(synced).toBeGreaterThan(logWritten)
-      expect(acknowledged).toBeGreaterThan(synced)
-    } finally {
-      tracer?.kill('SIGKILL')
-      await server.kill()
-    }
+  async function start(environment: Record<string, string> = {}): Promise<void> {
+    directory = temporaryDirectory()
+    server = new ServerProcess({ DATA_DIR: path.join(directory, 'data'), DEVICE_ENROLMENT: 'open', ...environment })
+    await server.start()
+  }
+  afterEach(async () => {
+    tracer?.kill('SIGKILL')
+    tracer = undefined
+    await server.kill()
+  })
+
+  /** The system calls of the server while something is done. */
+  async function callsOf(act: () => Promise<void>): Promise<Call[]> {
+    const file = path.join(directory, 'trace')
+    tracer = await attach(server.pid, file)
+    await act()
+    tracer.kill('SIGINT')
+    await once(tracer, 'exit')
+    return readTrace(file)
+  }
+
+  it('writes the log, returns from the sync, and only then writes the acknowledgement', async () => {
+    await start()
+    const socket = await connectSocket(server.url, { token: await server.api.loginDevice(testImei(1)) })
+    const position = (secondsAgo: number) => ({ time: Date.now() - secondsAgo * 1000, latitude: 48.1, longitude: 11.5 })
+    await ask(socket, 'location', position(10))
+    const calls = await callsOf(async () => {
+      expect(await ask(socket, 'location', position(5))).toEqual({ accepted: 1, duplicates: 0, rejected: [] })
+    })
+    socket.close()
+    expectSyncBefore(calls, ({ text }) => text.includes('accepted'))
+  }, 60_000)
+
+  it('does so for the packet of a tracker, whose answer is the number of its records', async () => {
+    const ports = await freeTrackerPorts()
+    await start(ports)
+    const unit = await TrackerUnit.connect(Number(ports.TRACKER_TELTONIKA_PORT))
+    const hello = TELTONIKA_UNITS.hello(testImei(1))
+    unit.send(hello?.bytes ?? '', TELTONIKA_UNITS.records(testImei(1), sentRecords(0, 3), 0).bytes)
+    expect(await unit.answer(5)).toBe('0100000003')
+    const calls = await callsOf(async () => {
+      unit.send(TELTONIKA_UNITS.records(testImei(1), sentRecords(3, 7), 0).bytes)
+      expect(await unit.answer(4)).toBe('00000007')
+    })
+    unit.close()
+    expectSyncBefore(calls, ({ text }) => text.includes('"\\0\\0\\0\\7", 4'))
   }, 60_000)
 })
+
+/** The positions' log is written, then synced, and after that something is sent that acknowledges them. */
+function expectSyncBefore(calls: readonly Call[], isAcknowledgement: (call: Call) => boolean): void {
+  const logWritten = calls.findIndex(
+    ({ name, text }) => name.startsWith('pwrite') && text.includes('positions.sqlite-wal>'),
+  )
+  const synced = calls.findIndex(
+    ({ name, text }) => /^f(data)?sync$/.test(name) && text.includes('positions.sqlite-wal>') && text.endsWith('= 0'),
+  )
+  const acknowledged = calls.findIndex(
+    (call) => /^(write|writev|sendto|sendmsg)$/.test(call.name) && isAcknowledgement(call),
+  )
+  process.stdout.write(
+    `${[logWritten, synced, acknowledged].map((index) => `${index}: ${calls[index]?.text}`).join('\n')}\n`,
+  )
+  expect(logWritten).toBeGreaterThanOrEqual(0)
+  expect(synced).toBeGreaterThan(logWritten)
+  expect(acknowledged).toBeGreaterThan(synced)
+}
 
 async function attach(pid: number, file: string): Promise<ChildProcess> {
   const calls = 'trace=fsync,fdatasync,pwrite64,write,writev,sendto,sendmsg'

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Upload } from 'tus-js-client'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
@@ -11,6 +9,7 @@ import { ResumableUploads } from '../src/videos/resumable-uploads.js'
 import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
+import { heldUploads } from './support/held-uploads.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
@@ -46,7 +45,7 @@ beforeEach(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const tus = async (
@@ -98,7 +97,10 @@ const openPatch = (location: string, more: Record<string, string> = {}) =>
 const head = (url: string, bearer = token) => tus('HEAD', url, {}, undefined, bearer)
 const offsetOf = ({ headers }: TusAnswer) => Number(headers.get('upload-offset'))
 const videoIdOf = ({ headers }: TusAnswer) => headers.get('video-id')
-const uploadFiles = () => readdirSync(path.join(data, 'blobs', 'uploads'))
+const uploadFiles = () => heldUploads(data)
+const bytesCame = async () =>
+  Number(/^milepost_upload_bytes_total\{way="tus"\} (\d+)$/m.exec((await running.api.get('/metrics')).text)?.[1] ?? 0)
+const idleUploads = () => get(BlobStore).listIdleUploads(Date.now() + 60_000)
 const videoOf = (id: string | null) => running.api.get(`/api/v1/videos/${id}`, running.admin)
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
 
@@ -134,7 +136,7 @@ describe('a tus upload', () => {
       contentType: 'video/mp4',
       recordedAt: '2026-11-22T07:30:00.000Z',
     })
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('tells its video again when the last answer was lost', async () => {
@@ -192,7 +194,7 @@ describe('a tus upload', () => {
     const { location } = await create(5000)
     await patch(location, 0, videoBytes(3000))
     expect((await tus('DELETE', location)).status).toBe(204)
-    expect([(await head(location)).status, uploadFiles()]).toEqual([404, []])
+    expect([(await head(location)).status, await uploadFiles()]).toEqual([404, []])
     expect((await tus('DELETE', location)).status).toBe(404)
   })
 
@@ -215,8 +217,9 @@ describe('a tus upload', () => {
     const { location } = await create(bytes.length)
     const stuck = openPatch(location)
     const cut = once(stuck, 'error')
+    const before = await bytesCame()
     stuck.write(bytes.subarray(0, 20_000))
-    await sleep(200)
+    while ((await bytesCame()) < before + 20_000) await sleep(20)
     const asked = await head(location)
     expect([asked.status, offsetOf(asked)]).toEqual([200, 20_000])
     await cut
@@ -283,10 +286,10 @@ describe('a tus upload that a crash left', () => {
     const bytes = videoBytes(5000)
     const { location } = await create(bytes.length, 'idle.mp4')
     await patch(location, 0, bytes.subarray(0, 3000))
-    const unknown = await get(BlobStore).beginUpload()
-    expect(uploadFiles()).toHaveLength(2)
+    const unknown = await get(BlobStore).beginUpload('truck/clip')
+    expect(await idleUploads()).toEqual([expect.any(String), expect.any(String)])
     await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() + HOUR_MS })
-    expect(uploadFiles()).not.toContain(unknown)
+    expect(await idleUploads()).not.toContain(unknown)
     expect(offsetOf(await head(location))).toBe(3000)
     expect(videoIdOf(await patch(location, 3000, bytes.subarray(3000)))).toMatch(/./)
   })
@@ -301,7 +304,7 @@ describe('a tus upload that a crash left', () => {
     await get(ResumableUploads).expire(Date.now() + 71 * HOUR_MS, 100)
     expect((await head(part.location)).status).toBe(200)
     await get(ResumableUploads).expire(Date.now() + 73 * HOUR_MS, 100)
-    expect([(await head(part.location)).status, uploadFiles()]).toEqual([404, []])
+    expect([(await head(part.location)).status, await uploadFiles()]).toEqual([404, []])
     const { items } = (
       await running.api.get<{ items: Array<{ sha256: string }> }>('/api/v1/videos?fileName=kept.mp4', running.admin)
     ).body
@@ -342,7 +345,7 @@ describe('refusals of tus', () => {
         answer.headers.get('tus-resumable'),
       ]).toEqual([what, status, code, 'application/problem+json; charset=utf-8', '1.0.0'])
     }
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('ask for a token, and hide what another device uploads', async () => {
@@ -374,7 +377,7 @@ describe('refusals of tus', () => {
     const short = await patch(location, 0, Buffer.alloc(500, 'x'))
     expect([short.status, offsetOf(short)]).toEqual([204, 500])
     const answer = await patch(location, 500, Buffer.alloc(1000, 'x'))
-    expect([answer.status, answer.code, uploadFiles()]).toEqual([415, 'unsupported_media', []])
+    expect([answer.status, answer.code, await uploadFiles()]).toEqual([415, 'unsupported_media', []])
     expect((await head(location)).status).toBe(404)
   })
 
@@ -382,7 +385,7 @@ describe('refusals of tus', () => {
     const { location } = await create(5000, 'race.mp4')
     await create(5000, 'race.mp4', {}, videoBytes(5000))
     const answer = await patch(location, 0, videoBytes(5000))
-    expect([answer.status, answer.code, uploadFiles()]).toEqual([422, 'file_exists', []])
+    expect([answer.status, answer.code, await uploadFiles()]).toEqual([422, 'file_exists', []])
     expect((await head(location)).status).toBe(404)
   })
 
@@ -400,7 +403,7 @@ describe('refusals of tus', () => {
       '422 file_exists',
       '422 file_exists',
     ])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('keep an upload that is only asked for wrongly', async () => {

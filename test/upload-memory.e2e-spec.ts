@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { testImei } from './support/api.js'
 import { ADMIN_PASSWORD, ServerProcess } from './support/server-process.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { videoBytes } from './support/video-bytes.js'
+import { watchMemory } from './support/watch-memory.js'
 
 const MIB = 1_048_576
 /** What the contract speaks of takes a minute on a slow disk: `UPLOAD_MEMORY_MIB=2048`. */
@@ -33,7 +33,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(async () => {
   await server.kill()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 describe('an upload', () => {
@@ -127,22 +127,4 @@ async function tus(name: string, mebibytes: number): Promise<string> {
   const admin = await server.api.login('admin', ADMIN_PASSWORD)
   const { body } = await server.api.get(`${VIDEOS}/${patched.headers['video-id']}`, admin)
   return String(body.sha256)
-}
-
-/** Looks at a process's resident memory until it is stopped. */
-function watchMemory(pid: number): { readonly stop: () => number } {
-  const now = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-  const before = now()
-  let most = before
-  const look = () => {
-    most = Math.max(most, now())
-  }
-  const timer = setInterval(look, 20)
-  return {
-    stop: () => {
-      clearInterval(timer)
-      look()
-      return most - before
-    },
-  }
 }

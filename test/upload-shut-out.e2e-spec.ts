@@ -1,7 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { UploadRecords } from '../src/storage/sql/upload-records.js'
@@ -9,6 +7,7 @@ import { VideoRecords } from '../src/storage/sql/video-records.js'
 import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { DeviceCalls } from './support/device-calls.js'
+import { heldObjects, heldUploads } from './support/held-uploads.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
@@ -32,14 +31,12 @@ beforeAll(async () => {
 afterEach(() => jest.restoreAllMocks())
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
-const filesIn = (part: 'uploads' | 'objects') =>
-  readdirSync(path.join(data, 'blobs', part), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ name }) => name)
+const uploadFiles = () => heldUploads(data)
+const idleUploads = () => get(BlobStore).listIdleUploads(Date.now() + 60_000)
 const metadata = `filename ${Buffer.from('clip.mp4').toString('base64')}`
 
 interface Given {
@@ -109,8 +106,8 @@ const offsetOf = async (url: string, token: string) => {
   return status === 200 ? Number(headers['upload-offset']) : status
 }
 
-async function until(isTrue: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + 10_000; !isTrue(); await sleep(10)) {
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 10_000; !(await isTrue()); await sleep(10)) {
     if (performance.now() > endMs) throw new Error('it does not come about')
   }
 }
@@ -119,7 +116,7 @@ const REFUSED = { status: 401, code: 'token_invalid' }
 
 /** Begins an upload that has sent a part of its bytes and then nothing. */
 async function beginStuck(way: 'PUT' | 'form' | 'tus', token: string): Promise<OpenRequest> {
-  const before = filesIn('uploads').length
+  const before = (await uploadFiles()).length
   const bytes = videoBytes(30_000)
   if (way === 'tus') {
     const headers = { ...TUS, ...BYTES, 'upload-offset': '0' }
@@ -131,7 +128,7 @@ async function beginStuck(way: 'PUT' | 'form' | 'tus', token: string): Promise<O
     way === 'PUT'
       ? new OpenRequest('PUT', `${VIDEOS}/clip.mp4`, token).send(bytes)
       : new OpenRequest('POST', VIDEOS, token, FORM).send(FORM_HEAD, bytes)
-  await until(() => filesIn('uploads').length > before)
+  await until(async () => (await uploadFiles()).length > before)
   return open
 }
 
@@ -143,7 +140,7 @@ describe('a device that is shut out while it uploads', () => {
     await disable(deviceId)
     expect(await open.answer).toMatchObject(REFUSED)
     expect(performance.now() - startedMs).toBeLessThan(1000)
-    await until(() => filesIn('uploads').length === 0)
+    await until(async () => (await uploadFiles()).length === 0)
     expect(await get(VideoRecords).listOfDevice(deviceId, 10)).toEqual([])
   })
 
@@ -186,7 +183,7 @@ describe('a device that is shut out while it uploads', () => {
     await enable(deviceId)
     release()
     expect(await open).toMatchObject(REFUSED)
-    expect([filesIn('uploads'), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
+    expect([await uploadFiles(), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
   })
 
   it('is refused although all of its bytes came before', async () => {
@@ -198,7 +195,7 @@ describe('a device that is shut out while it uploads', () => {
     await enable(deviceId)
     release()
     expect(await open).toMatchObject(REFUSED)
-    expect([filesIn('uploads'), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
+    expect([await uploadFiles(), await get(VideoRecords).listOfDevice(deviceId, 10)]).toEqual([[], []])
   })
 
   it('is refused by tus although all of its bytes came before, and has its video once it may again', async () => {
@@ -245,7 +242,7 @@ describe('a reservation that goes while its object is made', () => {
 describe('what a crash left of a device that was erased', () => {
   it.each([true, false])('is dropped by the sweeper, with its object if there is one: %s', async (isComplete) => {
     const deviceId = devices.newImei()
-    const blobUploadId = await get(BlobStore).beginUpload()
+    const blobUploadId = await get(BlobStore).beginUpload(`${deviceId}/clip.mp4`)
     const reservation = {
       id: `left-${deviceId}`,
       deviceId,
@@ -262,7 +259,7 @@ describe('what a crash left of a device that was erased', () => {
     await get(UploadSweeper).sweep({ reservedBeforeMs: Date.now() + 1000, idleSinceMs: Date.now() + 1000 })
     expect(await get(VideoRecords).listOfDevice(deviceId, 10)).toEqual([])
     expect(await get(BlobStore).stat(`${deviceId}/clip.mp4`)).toBeUndefined()
-    expect(filesIn('uploads')).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 })
 
@@ -297,10 +294,10 @@ describe('a device that is erased while it uploads', () => {
   )
 
   const expectNothing = async (deviceId: string) => {
-    await until(() => filesIn('uploads').length === 0)
+    await until(async () => (await uploadFiles()).length === 0)
     expect(await get(VideoRecords).listOfDevice(deviceId, 10)).toEqual([])
     expect(await get(UploadRecords).listOfDevice(deviceId)).toEqual([])
-    expect(readdirSync(path.join(data, 'blobs', 'objects')).filter((name) => name.includes(deviceId))).toEqual([])
+    expect((await heldObjects(data)).filter((key) => key.includes(deviceId))).toEqual([])
   }
 
   it.each(cases)('leaves nothing: %s, before %s.%s', async (way, store, step) => {
@@ -347,9 +344,9 @@ describe('a device that is erased while it uploads', () => {
     const headers = { ...TUS, ...BYTES, 'upload-offset': '0' }
     await new OpenRequest('PATCH', url, token, headers).send(videoBytes(40_000)).end()
     const kept = await createTus(other.token, 5000)
-    expect(filesIn('uploads')).toHaveLength(2)
+    expect(await idleUploads()).toHaveLength(2)
     await erase(deviceId)
-    expect(filesIn('uploads')).toHaveLength(1)
+    expect(await idleUploads()).toHaveLength(1)
     await devices.call('POST', '', { deviceId })
     expect(await offsetOf(url, await running.api.loginDevice(deviceId))).toBe(404)
     expect(await offsetOf(kept, other.token)).toBe(0)

@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 interface FileAnswer {

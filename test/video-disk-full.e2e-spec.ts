@@ -1,12 +1,12 @@
-import { readdirSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { VideoRecords } from '../src/storage/sql/video-records.js'
 import { VideoEvents } from '../src/videos/video-events.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
+import { heldUploads } from './support/held-uploads.js'
+import { describeEmbedded } from './support/on-embedded.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
@@ -30,11 +30,11 @@ beforeAll(async () => {
 afterEach(() => jest.restoreAllMocks())
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
-const uploadFiles = () => readdirSync(path.join(data, 'blobs', 'uploads'))
+const uploadFiles = () => heldUploads(data)
 const held = async () => (await get(VideoRecords).listOfDevice(imei, 100)).map(({ fileName }) => fileName)
 
 const noSpace = () => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', errno: -28 })
@@ -82,7 +82,7 @@ const post = (name: string, bytes: Buffer) => {
 }
 const FULL = { status: 503, code: 'disk_full', retryAfter: '30' }
 
-describe('a disk that gets full in the middle of an upload', () => {
+describeEmbedded('spoils the writes of files', 'a disk that gets full in the middle of an upload', () => {
   it.each([
     ['PUT', put],
     ['a form', post],
@@ -90,7 +90,7 @@ describe('a disk that gets full in the middle of an upload', () => {
     const [name, bytes] = [`${way.at(-1)}.mp4`, videoBytes(5 * MIB)]
     leaveRoomFor(2 * MIB)
     expect(await send(name, bytes)).toMatchObject(FULL)
-    expect([uploadFiles(), await held()]).toEqual([[], expect.not.arrayContaining([name])])
+    expect([await uploadFiles(), await held()]).toEqual([[], expect.not.arrayContaining([name])])
     expect((await running.api.get('/health/live')).status).toBe(200)
     jest.restoreAllMocks()
     expect((await send(name, bytes)).status).toBe(201)
@@ -100,7 +100,7 @@ describe('a disk that gets full in the middle of an upload', () => {
     const bytes = videoBytes(3 * MIB)
     jest.spyOn(files, 'datasync').mockRejectedValue(noSpace())
     expect(await put('sync.mp4', bytes)).toMatchObject(FULL)
-    expect([uploadFiles(), await held()]).toEqual([[], expect.not.arrayContaining(['sync.mp4'])])
+    expect([await uploadFiles(), await held()]).toEqual([[], expect.not.arrayContaining(['sync.mp4'])])
     jest.restoreAllMocks()
     expect((await put('sync.mp4', bytes)).status).toBe(201)
   })
@@ -117,13 +117,13 @@ describe('a disk that gets full in the middle of an upload', () => {
     jest.restoreAllMocks()
     expect((await put('end.mp4', bytes)).status).toBeLessThan(300)
     expect((await get(VideoRecords).findByName(imei, 'end.mp4'))?.sha256).toBe(sha256Of(bytes))
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('is noticed at the very beginning, and takes no more room by each try', async () => {
     jest.spyOn(files, 'sync').mockRejectedValue(noSpace())
     for (let n = 0; n < 3; n++) expect(await put('begin.mp4', videoBytes(1000))).toMatchObject(FULL)
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('leaves of a tus upload what is durable, and it goes on from there', async () => {
@@ -202,7 +202,7 @@ describe('uploads of one name that end at the same time, while it is removed aga
     expect([...statuses].filter((status) => ![200, 201, 409, 422, 429, 503].includes(status))).toEqual([])
     expect(statuses.has(201)).toBe(true)
     expect(shown.length).toBe(new Set(shown).size)
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
     for (const name of names) {
       const video = await get(VideoRecords).findByName(imei, name)
       const stream = await get(BlobStore).read(`${imei}/${name}`)
@@ -212,5 +212,27 @@ describe('uploads of one name that end at the same time, while it is removed aga
     expect((await held()).filter((name) => names.includes(name)).length).toBe(
       (await get(VideoRecords).list({ fileNames: names, limit: 10 })).length,
     )
+  })
+
+  it('are stored, as far as their unit is concerned, when somebody removes them in the moment they are shown', async () => {
+    const records = get(VideoRecords)
+    const [show, find] = [records.show.bind(records), records.find.bind(records)]
+    const events: string[] = []
+    get(VideoEvents).onVideo(({ fileName }, event) => {
+      if (fileName === 'seen.mp4') events.push(event)
+    })
+    jest.spyOn(records, 'show').mockImplementationOnce((id, uploadedAtMs) => {
+      jest.spyOn(records, 'find').mockImplementationOnce(async () => {
+        await running.api.request('DELETE', `${VIDEOS}/${id}`, { token: running.admin })
+        return find(id)
+      })
+      return show(id, uploadedAtMs)
+    })
+
+    const bytes = videoBytes(3000)
+    expect((await put('seen.mp4', bytes)).status).toBe(201)
+    expect(events).toEqual(['removed'])
+    expect([await held(), await uploadFiles()]).toEqual([expect.not.arrayContaining(['seen.mp4']), []])
+    expect(await get(BlobStore).read(`${imei}/seen.mp4`)).toBeUndefined()
   })
 })

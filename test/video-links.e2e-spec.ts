@@ -38,7 +38,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const sign = async (id: string, token = running.admin): Promise<Links> => {

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
-import path from 'node:path'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
 import { VideoRecords } from '../src/storage/sql/video-records.js'
 import { testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
+import { heldObjects, heldUploads } from './support/held-uploads.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
@@ -88,7 +88,11 @@ const WAYS: Record<string, (name: Buffer, bytes: Buffer) => Promise<Given>> = {
   },
 }
 const ways = Object.entries(WAYS)
-const everythingOnDisk = () => readdirSync(data, { recursive: true }).map(String)
+const everythingStored = async () => [
+  ...readdirSync(data, { recursive: true }).map(String),
+  ...(await heldUploads(data)),
+  ...(await heldObjects(data)),
+]
 
 const REFUSED: Record<string, string | Buffer> = {
   'a dot': '.',
@@ -125,18 +129,18 @@ const REFUSED: Record<string, string | Buffer> = {
 
 describe('a hostile name', () => {
   it.each(Object.entries(REFUSED))('is refused by all ways alike: %s', async (_, name) => {
-    const before = everythingOnDisk()
+    const before = await everythingStored()
     for (const [way, send] of ways) {
       // Without a name it is the path of forms, and no route for a file.
       if (way === 'PUT' && name.length === 0) continue
       const { status, code } = await send(Buffer.from(name), videoBytes(2000))
       expect([way, status, code]).toEqual([way, 400, 'invalid_file_name'])
     }
-    expect(everythingOnDisk()).toEqual(before)
+    expect(await everythingStored()).toEqual(before)
   })
 
   it('is refused by all ways when it is no UTF-8: overlong forms, halves of pairs, cut sequences', async () => {
-    const before = everythingOnDisk()
+    const before = await everythingStored()
     const broken = ['c0ae c0ae', 'c0af', 'e080af', 'f08080af', 'eda080', 'ff', 'c3', 'e4ba'].map((hex) =>
       Buffer.concat([Buffer.from('a'), Buffer.from(hex.replaceAll(' ', ''), 'hex'), Buffer.from('.mp4')]),
     )
@@ -147,7 +151,7 @@ describe('a hostile name', () => {
         expect([way, status, code]).toEqual([way, 400, way === 'PUT' ? 'invalid_request' : 'invalid_file_name'])
       }
     }
-    expect(everythingOnDisk()).toEqual(before)
+    expect(await everythingStored()).toEqual(before)
   })
 
   it('cannot smuggle a line into the head of a form', async () => {
@@ -201,11 +205,10 @@ describe('an odd name', () => {
     ])
   })
 
-  it('stays below the directory of objects', () => {
+  it('stays below the directory of objects', async () => {
     const outside = readdirSync(data).filter((name) => name !== 'blobs')
     expect(outside.filter((name) => /clip|CON|nul|htaccess|mp4|passwd/.test(name))).toEqual([])
-    const objects = readdirSync(path.join(data, 'blobs', 'objects', imei))
-    expect(objects.length).toBe(Object.keys(TAKEN).length)
+    expect(await heldObjects(data, imei)).toHaveLength(Object.keys(TAKEN).length)
   })
 
   it('is one name in all forms of its accents, whichever way it comes', async () => {

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileKeyOf } from '../src/model/video-keys.js'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
@@ -10,6 +9,8 @@ import { VideoRecords } from '../src/storage/sql/video-records.js'
 import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { type Answer, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
+import { heldUploads } from './support/held-uploads.js'
+import { describeEmbedded } from './support/on-embedded.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { digestOf, sha256Of, videoBytes, videoStream } from './support/video-bytes.js'
 
@@ -40,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** Sends a body and gives the answer, read while it is still being sent. */
@@ -103,7 +104,8 @@ const post = async (data: FormData): Promise<Answer> => {
 
 const listed = () => running.api.all<VideoItem>(VIDEOS, running.admin)
 const ofName = async (fileName: string) => (await listed()).filter((video) => video.fileName === fileName)
-const uploadFiles = () => readdirSync(path.join(data, 'blobs', 'uploads'))
+const uploadFiles = () => heldUploads(data)
+const idleUploads = () => get(BlobStore).listIdleUploads(Date.now() + 60_000)
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
 
 describe('PUT /videos/{fileName}', () => {
@@ -159,7 +161,7 @@ describe('PUT /videos/{fileName}', () => {
       null,
     ])
     expect(await contentOf()).toEqual([200, sha256Of(bytes)])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('puts them there by tus as well', async () => {
@@ -205,7 +207,7 @@ describe('PUT /videos/{fileName}', () => {
     await get(VideoRecords).hide(String(id))
     const refused = await put('removing.mp4', videoBytes(6000))
     expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([503, 'overloaded', '10'])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
     await get(VideoRecords).remove(String(id))
     expect((await put('removing.mp4', videoBytes(6000))).status).toBe(201)
   })
@@ -214,7 +216,7 @@ describe('PUT /videos/{fileName}', () => {
     const answer = await put('wrong.mp4', videoBytes(50_000), { 'content-digest': digestOf(videoBytes(50_000)) })
     expect([answer.status, answer.body.code]).toEqual([400, 'digest_mismatch'])
     expect(await ofName('wrong.mp4')).toEqual([])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('looks for SHA-256 among several digests and refuses a malformed header', async () => {
@@ -324,7 +326,7 @@ describe('what is no video', () => {
   ])('is refused: %s', async (_, bytes) => {
     const answer = await put('none.mp4', bytes)
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media'])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
     expect(await ofName('none.mp4')).toEqual([])
   })
 
@@ -339,7 +341,7 @@ describe('what is no video', () => {
     const answer = await send('PUT', `${VIDEOS}/none.mp4`, endless())
     expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media'])
     expect(sent).toBeLessThan(1000)
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   const tsPacket = (size: number, before: number) =>
@@ -381,7 +383,7 @@ describe('a file that is too large', () => {
     expect((await send('PUT', `${VIDEOS}/exact.mp4`, videoStream(MAX_BYTES))).status).toBe(201)
     const answer = await send('PUT', `${VIDEOS}/large.mp4`, videoStream(MAX_BYTES + 1))
     expect([answer.status, answer.body.code]).toEqual([413, 'body_too_large'])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it.each([4, 64])('gets its answer although it sends %i MiB more', async (mebibytes) => {
@@ -401,9 +403,9 @@ describe('an upload that breaks off', () => {
     })
     request.on('error', () => undefined)
     request.write(videoBytes(500_000))
-    await until(() => uploadFiles().length === 1)
+    await until(async () => (await uploadFiles()).length === 1)
     request.destroy()
-    await until(() => uploadFiles().length === 0)
+    await until(async () => (await uploadFiles()).length === 0)
     expect(await ofName('cut.mp4')).toEqual([])
     expect((await put('cut.mp4', videoBytes(1000))).status).toBe(201)
   })
@@ -418,7 +420,7 @@ describe('an upload that breaks off', () => {
       request.write(videoBytes(10_000))
       return request
     })
-    await until(() => uploadFiles().length === 3)
+    await until(async () => (await uploadFiles()).length === 3)
     const refused = await put('four.mp4', videoBytes(1000))
     expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([
       429,
@@ -429,7 +431,7 @@ describe('an upload that breaks off', () => {
     for (const request of open) request.destroy()
     const isOver = async () => (await running.api.get('/metrics')).text.includes('milepost_uploads_open{way="put"} 0\n')
     for (const endMs = performance.now() + 10_000; !(await isOver()) && performance.now() < endMs; ) await sleep(10)
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
     expect((await put('four.mp4', videoBytes(1000))).status).toBe(201)
   })
 })
@@ -510,7 +512,7 @@ describe('POST /videos', () => {
     const answer = await post(data())
     expect([answer.status, answer.body.code]).toEqual([status, code])
     expect(await ofName('a.mp4')).toEqual([])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('knows a name by filename* as well', async () => {
@@ -532,7 +534,7 @@ describe('POST /videos', () => {
     })
     expect([open.status, open.body.code]).toEqual([400, 'invalid_request'])
     expect(await ofName('open.mp4')).toEqual([])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('leaves nothing of a form that breaks off', async () => {
@@ -543,10 +545,10 @@ describe('POST /videos', () => {
     request.on('error', () => undefined)
     request.write('--x\r\ncontent-disposition: form-data; name="file"; filename="cut.mp4"\r\n\r\n')
     request.write(videoBytes(200_000))
-    await until(() => uploadFiles().length === 1)
+    await until(async () => (await uploadFiles()).length === 1)
     request.destroy()
-    await until(() => uploadFiles().length === 0)
-    expect(uploadFiles()).toEqual([])
+    await until(async () => (await uploadFiles()).length === 0)
+    expect(await uploadFiles()).toEqual([])
   })
 })
 
@@ -572,7 +574,7 @@ describe('who may upload', () => {
   })
 })
 
-describe('direct uploads', () => {
+describeEmbedded('an S3 store takes them, which test/direct-upload.e2e-spec.ts shows', 'direct uploads', () => {
   const direct = (body: unknown) => running.api.post(`${VIDEOS}/direct`, body, token)
   const valid = { fileName: 'a.mp4', bytes: 1000, sha256: 'ab'.repeat(32) }
 
@@ -588,17 +590,22 @@ describe('direct uploads', () => {
       [{ fileName: '..' }, 'invalid_file_name'],
       [{ bytes: 0 }, 'invalid_request'],
       [{ sha256: 'ab' }, 'invalid_request'],
-      [{ bytes: 70_000_000 }, 'invalid_request'],
     ] as const) {
       const answer = await direct({ ...valid, ...changes })
       expect([changes, answer.status, answer.body.code]).toEqual([changes, 400, code])
     }
+    // In which parts a file would go is asked where there is somewhere to send them.
+    const large = await direct({ ...valid, bytes: 70_000_000 })
+    expect([large.status, large.body.code]).toEqual([409, 'direct_upload_unavailable'])
   })
 })
 
+/** Beyond the whole seconds in which some stores keep their times. */
+const inAMinuteMs = () => Date.now() + 60_000
+
 describe('what a crash left', () => {
   const begun = async (fileName: string, bytes: Buffer) => {
-    const blobUploadId = await get(BlobStore).beginUpload()
+    const blobUploadId = await get(BlobStore).beginUpload(`${imei}/${fileName}`)
     await get(BlobStore).append(
       blobUploadId,
       0,
@@ -627,7 +634,7 @@ describe('what a crash left', () => {
     expect(await ofName('left-1.mp4')).toEqual([])
     const answer = await put('left-1.mp4', bytes)
     expect([answer.status, answer.body.id]).toEqual([200, id])
-    expect(uploadFiles()).toEqual([])
+    expect(await uploadFiles()).toEqual([])
   })
 
   it('between the object and the video is shown by the sweeper', async () => {
@@ -654,18 +661,52 @@ describe('what a crash left', () => {
 
   it('with its name still taken keeps its bytes, however idle, until it is mended', async () => {
     const { id, blobUploadId } = await begun('left-5.mp4', videoBytes(5000))
-    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() + 1000 })
-    expect([uploadFiles(), await ofName('left-5.mp4')]).toEqual([[blobUploadId], []])
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: inAMinuteMs() })
+    expect([await idleUploads(), await ofName('left-5.mp4')]).toEqual([[blobUploadId], []])
     await get(UploadSweeper).sweep({ reservedBeforeMs: Date.now() + 1000, idleSinceMs: 0 })
     expect((await ofName('left-5.mp4')).map((video) => video.id)).toEqual([id])
   })
 
   it('in the blob store alone is dropped when nothing came for it any more', async () => {
-    const blobUploadId = await get(BlobStore).beginUpload()
+    const blobUploadId = await get(BlobStore).beginUpload('truck/clip')
     await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() - 60_000 })
-    expect(uploadFiles()).toEqual([blobUploadId])
-    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: Date.now() + 1000 })
-    expect(uploadFiles()).toEqual([])
+    expect(await idleUploads()).toEqual([blobUploadId])
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: inAMinuteMs() })
+    expect(await uploadFiles()).toEqual([])
+  })
+
+  it('in the blob store is dropped although one of it cannot be', async () => {
+    const blobs = get(BlobStore)
+    const ids = [await blobs.beginUpload('truck/1'), await blobs.beginUpload('truck/2')]
+    const abort = blobs.abort.bind(blobs)
+    const failing = jest
+      .spyOn(blobs, 'abort')
+      .mockRejectedValueOnce(new Error('the store says no'))
+      .mockImplementation(abort)
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: inAMinuteMs() })
+    failing.mockRestore()
+    const [left, ...others] = await idleUploads()
+    expect([ids.includes(left ?? ''), others]).toEqual([true, []])
+    await get(UploadSweeper).sweep({ reservedBeforeMs: 0, idleSinceMs: inAMinuteMs() })
+    expect(await idleUploads()).toEqual([])
+  })
+})
+
+describe('an object that the store made of a part of the bytes', () => {
+  it('is no video, and its name is free', async () => {
+    const bytes = videoBytes(5000)
+    const blobs = get(BlobStore)
+    const completing = jest.spyOn(blobs, 'complete').mockImplementationOnce(async (id, key) => {
+      await blobs.abort(id)
+      await blobs.put(key, bytes.subarray(0, 4000))
+    })
+    const answer = await put('short.mp4', bytes)
+    completing.mockRestore()
+
+    expect(answer.status).toBe(500)
+    expect(await ofName('short.mp4')).toEqual([])
+    expect(await blobs.stat(`${imei}/short.mp4`)).toBeUndefined()
+    expect((await put('short.mp4', bytes)).status).toBe(201)
   })
 })
 
@@ -689,8 +730,7 @@ describe('a server that stops', () => {
       const answered = once(request, 'response') as Promise<[IncomingMessage]>
       if (isForm) request.write('--x\r\ncontent-disposition: form-data; name="file"; filename="stop.mp4"\r\n\r\n')
       request.write(videoBytes(100_000))
-      const uploads = path.join(directory, 'blobs', 'uploads')
-      await until(() => readdirSync(uploads).length === 1)
+      await until(async () => (await heldUploads(directory)).length === 1)
       const startedMs = performance.now()
       await stopping.close()
       expect(performance.now() - startedMs).toBeLessThan(8000)
@@ -701,13 +741,38 @@ describe('a server that stops', () => {
         '5',
         'application/problem+json; charset=utf-8',
       ])
-      expect(readdirSync(uploads)).toEqual([])
+      expect(await heldUploads(directory)).toEqual([])
     },
   )
+
+  it('does not wait for a store that works on a file by itself, and shows its video at the next start', async () => {
+    const directory = temporaryDirectory()
+    mkdirSync(directory, { recursive: true })
+    const environment = { DATA_DIR: directory, DEVICE_ENROLMENT: 'open', MEDIA_WORKERS: '0' }
+    const stopping = await startApp(environment)
+    const bearer = await stopping.api.loginDevice(imei)
+    const blobs = stopping.app.get(BlobStore, { strict: false })
+    const copying = jest.spyOn(blobs, 'complete').mockImplementation(() => new Promise(() => undefined))
+    const request = httpRequest(`${stopping.url}${VIDEOS}/slow.mp4`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${bearer}` },
+    })
+    request.on('error', () => undefined)
+    request.end(videoBytes(100_000))
+    await until(async () => copying.mock.calls.length === 1)
+    const startedMs = performance.now()
+    await stopping.close()
+    expect(performance.now() - startedMs).toBeLessThan(8000)
+
+    const next = await startApp(environment)
+    const { body } = await next.api.get<{ items: VideoItem[] }>(VIDEOS, next.admin)
+    expect(body.items.map(({ fileName }) => fileName)).toEqual(['slow.mp4'])
+    await next.close()
+  })
 })
 
-async function until(isTrue: () => boolean): Promise<void> {
-  for (const endMs = performance.now() + 10_000; !isTrue(); await sleep(10)) {
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 10_000; !(await isTrue()); await sleep(10)) {
     if (performance.now() > endMs) throw new Error('it does not come about')
   }
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RunningApp, startApp } from './support/app.js'
+import { itEmbedded } from './support/on-embedded.js'
 import { StoredVideos, VIDEOS } from './support/stored-videos.js'
 import { removeTemporaryDirectories } from './support/temporary-directory.js'
 
@@ -63,7 +64,7 @@ describe('somebody who watches a video', () => {
   })
   afterEach(async () => {
     await running.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   const watch = async (fileName: string): Promise<PausedViewer> => {
@@ -73,15 +74,19 @@ describe('somebody who watches a video', () => {
     return viewer
   }
 
-  it('is sent no more than he takes, and frees the file when he goes', async () => {
-    const { socket } = await watch('slow.mp4')
-    await sleep(500)
-    const offsets = offsetsOf('slow.mp4')
-    expect(offsets).toHaveLength(1)
-    expect(offsets[0]).toBeLessThan(HELD_BYTES)
-    socket.destroy()
-    await until(() => offsetsOf('slow.mp4').length === 0)
-  })
+  itEmbedded(
+    'looks how far the file was read',
+    'is sent no more than he takes, and frees the file when he goes',
+    async () => {
+      const { socket } = await watch('slow.mp4')
+      await sleep(500)
+      const offsets = offsetsOf('slow.mp4')
+      expect(offsets).toHaveLength(1)
+      expect(offsets[0]).toBeLessThan(HELD_BYTES)
+      socket.destroy()
+      await until(() => offsetsOf('slow.mp4').length === 0)
+    },
+  )
 
   it('gets all of it when he goes on', async () => {
     const { socket } = await watch('paused.mp4')

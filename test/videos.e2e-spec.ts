@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 const call = (method: string, path: string, body?: unknown, token = running.admin) =>
@@ -290,7 +290,7 @@ describe('DELETE /videos/{id}', () => {
     expect(answers.map(({ status }) => status).filter((status) => status !== 204 && status !== 404)).toEqual([])
     expect(answers.some(({ status }) => status === 204)).toBe(true)
     expect(await stored.records.listHidden(10)).toEqual([])
-  })
+  }, 120_000)
 })
 
 describe('a video that an alarm names', () => {

@@ -29,7 +29,7 @@ browserSuite(`Swagger UI as a person uses it ${NEEDS_CHROMIUM}`, () => {
   afterAll(async () => {
     await browser?.close()
     await running?.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   const logIn = async (): Promise<void> => {

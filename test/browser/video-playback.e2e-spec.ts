@@ -59,7 +59,7 @@ browserSuite(`a browser that shows a video by its signed links ${NEEDS_CHROMIUM}
     await browser?.close()
     await running?.close()
     await site.close()
-    removeTemporaryDirectories()
+    await removeTemporaryDirectories()
   })
 
   /** As a unit does, and then waits until the pictures are made. */

@@ -2,6 +2,7 @@
  * The environment of every suite: jest's own for Node, and a suite that leaves something open fails, by its name and
  * with what is open. Jest itself only warns that some worker took over half a second to exit, which a busy machine
  * alone can bring about, and does not say which suite it was. Of timers that outlive our patience it says where they were set.
+ * In a suite of which a test failed it only writes what is open: the runner shows an error of the suite in the place of its tests'.
  */
 const timers = require('node:timers')
 const { TestEnvironment } = require('jest-environment-node')
@@ -32,6 +33,10 @@ module.exports = class HandleCheckingEnvironment extends TestEnvironment {
     }
   }
 
+  handleTestEvent(event) {
+    if (event.name === 'test_done' && event.test.errors.length > 0) this.hasFailed = true
+  }
+
   async teardown() {
     await super.teardown()
     const until = Date.now() + PATIENCE_MS
@@ -41,7 +46,10 @@ module.exports = class HandleCheckingEnvironment extends TestEnvironment {
       left = this.leftOpen()
     }
     Object.assign(timers, this.nodeTimers)
-    if (left.length > 0) throw new Error(`the suite left open: ${left.join(', ')}${this.whereTimersWereSet()}`)
+    if (left.length === 0) return
+    const message = `the suite left open: ${left.join(', ')}${this.whereTimersWereSet()}`
+    if (!this.hasFailed) throw new Error(message)
+    process.stderr.write(`${message}\n`)
   }
 
   /** The function, which now notes where long timers are set: async_hooks know too, but slow every promise down. */

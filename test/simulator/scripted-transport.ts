@@ -1,9 +1,11 @@
 import type { Fix } from '../../simulator/drives/drive.js'
 import type { Setback } from '../../simulator/unit/back-off.js'
 import {
+  NO_LIMITS,
   type OpenOutcome,
   type Refusal,
   type SendOutcome,
+  type UnitLimits,
   UnitLink,
   UnitTransport,
 } from '../../simulator/unit/unit-transport.js'
@@ -53,12 +55,19 @@ export class ScriptedTransport extends UnitTransport {
   readonly openedAtMs: number[] = []
   readonly refusals: Refusal[] = []
 
-  /** @param answer what an event is answered with; undefined: nothing */
+  override readonly limits: UnitLimits
+
+  /**
+   * @param answer what an event is answered with; undefined: nothing
+   * @param limits none without
+   */
   constructor(
     private readonly nowMs: () => number,
     public answer: (fixes: readonly Fix[]) => SendOutcome | undefined,
+    limits?: UnitLimits,
   ) {
     super()
+    this.limits = limits ?? NO_LIMITS
   }
 
   open(): Promise<OpenOutcome> {

@@ -42,7 +42,7 @@ beforeEach(async () => {
 afterEach(() => network.stop())
 afterAll(async () => {
   await running.close()
-  removeTemporaryDirectories()
+  await removeTemporaryDirectories()
 })
 
 /** A unit in one life of its process. */

@@ -1,7 +1,12 @@
 import type { AppError } from '../../src/model/app-error.js'
 import type { DeviceId } from '../../src/model/device-id.js'
 import type { BoundingBox, Position, TimeRange } from '../../src/model/position.js'
-import { type AppendResult, PositionStore, type TrackQuery } from '../../src/storage/positions/position-store.js'
+import {
+  type AppendResult,
+  PositionStore,
+  type TrackPlace,
+  type TrackQuery,
+} from '../../src/storage/positions/position-store.js'
 
 /** What a fault touches: a full disk can still be read, a lost server cannot. */
 export interface FaultReach {
@@ -53,6 +58,14 @@ export class FaultyPositionStore extends PositionStore {
 
   override listDeviceIdsInBox(box: BoundingBox, limit: number, afterDeviceId?: DeviceId): Promise<DeviceId[]> {
     return this.read(() => this.inner.listDeviceIdsInBox(box, limit, afterDeviceId))
+  }
+
+  override listDeviceIds(limit: number, afterDeviceId?: DeviceId): Promise<DeviceId[]> {
+    return this.read(() => this.inner.listDeviceIds(limit, afterDeviceId))
+  }
+
+  override listBefore(deviceId: DeviceId, before: TrackPlace, limit: number): Promise<Position[]> {
+    return this.read(() => this.inner.listBefore(deviceId, before, limit))
   }
 
   override listTrack(deviceId: DeviceId, query: TrackQuery): Promise<Position[]> {

@@ -1,6 +1,7 @@
 import type { DeviceId } from '../../src/model/device-id.js'
 import {
   type DeviceChanges,
+  type DeviceFacts,
   type DeviceQuery,
   type DeviceRecord,
   DeviceRecords,
@@ -67,6 +68,17 @@ export class MemoryDeviceRecords extends DeviceRecords {
     const changed = { ...record, ...changes }
     this.records.set(deviceId, changed)
     return changed
+  }
+
+  override async learn(deviceId: DeviceId, facts: DeviceFacts): Promise<DeviceRecord | undefined> {
+    this.note('learn')
+    const record = this.records.get(deviceId)
+    if (record === undefined) return undefined
+    const { protocol } = facts
+    const [brand, model] = [record.brand ?? facts.brand ?? null, record.model ?? facts.model ?? null]
+    const learnt = { ...record, protocol, brand, model }
+    this.records.set(deviceId, learnt)
+    return learnt
   }
 
   override async delete(deviceId: DeviceId): Promise<boolean> {

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import { storesOf } from '../stores/test-servers.js'
 import { Api } from './api.js'
+import { freePort } from './free-port.js'
+import { NO_TRACKER_PORTS } from './tracker-ports.js'
 
 export const ADMIN_PASSWORD = 'a password for tests'
 const ROOT = process.cwd()
-const START_WITHIN_MS = 30_000
+const START_WITHIN_MS = 60_000
 
 /** The built server in a process of its own, to be killed, stopped and started again on the same data. */
 export class ServerProcess {
@@ -47,6 +50,8 @@ export class ServerProcess {
   /** Starts it, on the same port as the last time, and waits until it listens. */
   async start(): Promise<void> {
     this.output = ''
+    // One that the system gives might be that of somebody's outgoing connection when it is wanted again.
+    if (this.port === 0) this.port = await freePort()
     const env = {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
@@ -54,6 +59,8 @@ export class ServerProcess {
       ADMIN_PASSWORD,
       LOG_FORMAT: 'json',
       DISK_MIN_FREE: '0',
+      ...NO_TRACKER_PORTS,
+      ...(await storesOf(this.dataDirectory)),
       ...this.environment,
     }
     const child = spawn(process.execPath, [path.join(this.dist, 'src/main.js')], {
@@ -105,7 +112,16 @@ export class ServerProcess {
 
 /** Runs the built server until it ends by itself, for starts that must fail. */
 export async function runToEnd(environment: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const env = { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', DISK_MIN_FREE: '0', ...environment }
+  const stores = environment.DATA_DIR === undefined ? {} : await storesOf(environment.DATA_DIR)
+  const env = {
+    PATH: process.env.PATH,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DISK_MIN_FREE: '0',
+    ...NO_TRACKER_PORTS,
+    ...stores,
+    ...environment,
+  }
   const child = spawn(process.execPath, [path.join(ROOT, 'dist/src/main.js')], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

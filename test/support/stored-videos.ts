@@ -39,11 +39,11 @@ export class StoredVideos {
     const { content = randomBytes(1000), thumbnail, screenshots = [] } = given
     const id = randomBytes(16).toString('hex')
     const uploadedAtMs = given.uploadedAtMs ?? Date.UTC(2026, 10, 22, 7, 31)
-    const blobUploadId = await this.blobs.beginUpload()
+    const named = { deviceId: given.deviceId ?? testImei(1), fileName: given.fileName ?? `clip-${id}.mp4` }
+    const blobUploadId = await this.blobs.beginUpload(fileKeyOf(named))
     const video = {
       id,
-      deviceId: given.deviceId ?? testImei(1),
-      fileName: given.fileName ?? `clip-${id}.mp4`,
+      ...named,
       bytes: content.length,
       sha256: createHash('sha256').update(content).digest('hex'),
       contentType: given.contentType ?? 'video/mp4',

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { removeStores } from '../stores/test-servers.js'
 
 const made: string[] = []
 
@@ -11,7 +12,8 @@ export function temporaryDirectory(): string {
   return directory
 }
 
-/** Call it in `afterAll`. */
-export function removeTemporaryDirectories(): void {
+/** Call it in `afterAll`; it also removes the stores on servers that stood in for a directory's. */
+export async function removeTemporaryDirectories(): Promise<void> {
   for (const directory of made.splice(0)) rmSync(directory, { recursive: true, force: true })
+  await removeStores()
 }

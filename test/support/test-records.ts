@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { openSqliteRecords, type SqlRecords } from '../../src/storage/sql/open-sqlite-records.js'
+import { openSqliteRecords } from '../../src/storage/sql/open-sqlite-records.js'
+import type { SqlRecords } from '../../src/storage/sql/records-of.js'
 import type { UserRecord } from '../../src/storage/sql/user-records.js'
 
 /** The relational ports on an embedded database of their own. */

@@ -17,10 +17,15 @@ interface StoredAlarm {
 
 /** The same with alarms: whoever holds an acknowledgement finds its alarm, whole and once, under the id it was given. */
 export function tortureAlarmsByKills(options: KillTortureOptions): Promise<AlarmTortureResult> {
-  return underKills(options, (...unit) => new RelentlessAlarmUnit(...unit), compare)
+  return underKills(options, (...unit) => new RelentlessAlarmUnit(...unit), compareAlarms)
 }
 
-async function compare(api: Api, units: readonly RelentlessAlarmUnit[], kills: number): Promise<AlarmTortureResult> {
+/** What units hold acknowledgements for, beside the alarms that the server has. @param kills passed on into the result */
+export async function compareAlarms(
+  api: Api,
+  units: readonly RelentlessAlarmUnit[],
+  kills: number,
+): Promise<AlarmTortureResult> {
   const token = await api.login('admin', ADMIN_PASSWORD)
   const result = { kills, acked: 0, lost: 0, doubled: 0, invented: 0, resent: 0, altered: 0 }
   for (const unit of units) {

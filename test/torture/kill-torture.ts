@@ -83,7 +83,8 @@ export async function underKills<Unit extends RelentlessUnit, Result>(
   }
 }
 
-async function killSoon(server: ServerProcess, random: () => number): Promise<void> {
+/** Within a second. */
+export async function killSoon(server: ServerProcess, random: () => number): Promise<void> {
   await sleep(150 + random() * 600)
   await server.kill()
 }
@@ -102,7 +103,12 @@ async function enrol<Unit>(
   )
 }
 
-async function compareTracks(api: Api, units: readonly RelentlessUnit[], kills: number): Promise<KillTortureResult> {
+/** What units hold acknowledgements for, beside the tracks that the server has. @param kills passed on into the result */
+export async function compareTracks(
+  api: Api,
+  units: readonly RelentlessUnit[],
+  kills: number,
+): Promise<KillTortureResult> {
   const token = await api.login('admin', ADMIN_PASSWORD)
   const result = { kills, acked: 0, lost: 0, doubled: 0, invented: 0, resent: 0 }
   for (const unit of units) {

@@ -27,6 +27,7 @@ export class RelentlessUnit {
   private waiting: number[][] = []
   protected nextTimeMs: number
   private isSending = true
+  private isGivingUp = false
 
   constructor(
     readonly imei: string,
@@ -42,9 +43,15 @@ export class RelentlessUnit {
     this.isSending = false
   }
 
-  /** Runs until it is finished and everything it sent was acknowledged. */
+  /** Lets it end as it is: its run is over after the answers it waits for, whatever was not acknowledged. */
+  giveUp(): void {
+    this.isSending = false
+    this.isGivingUp = true
+  }
+
+  /** Runs until it is finished and everything it sent was acknowledged, or it gives up. */
   async run(url: string): Promise<void> {
-    while (this.isSending || this.waiting.length > 0) {
+    while (!this.isGivingUp && (this.isSending || this.waiting.length > 0)) {
       const socket = io(url, {
         auth: { token: this.token },
         transports: ['websocket'],
@@ -79,7 +86,7 @@ export class RelentlessUnit {
   }
 
   private async sendInTurn(socket: Socket): Promise<void> {
-    while (socket.connected) {
+    while (socket.connected && !this.isGivingUp) {
       const batch = this.waiting.shift() ?? this.nextBatch()
       if (batch === undefined) return
       if (!(await this.deliver(socket, batch))) {

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
-import path from 'node:path'
 import { Upload } from 'tus-js-client'
-import { openSqliteRecords } from '../../src/storage/sql/open-sqlite-records.js'
+import { createApp } from '../../src/app.js'
+import { parseConfig } from '../../src/config/app-config.js'
+import { BlobStore } from '../../src/storage/blobs/blob-store.js'
+import { UploadRecords } from '../../src/storage/sql/upload-records.js'
+import { storesOf } from '../stores/test-servers.js'
 import { testImei } from '../support/api.js'
+import { isUploadEmpty } from '../support/held-uploads.js'
 import { ADMIN_PASSWORD, ServerProcess } from '../support/server-process.js'
 import { sha256Of, videoBytes } from '../support/video-bytes.js'
 import { CuttingProxy } from './cutting-proxy.js'
@@ -185,15 +188,16 @@ class TusRun {
 
 /** What is left of uploads under a server that is not running. */
 async function leftoversIn(directory: string): Promise<{ forgotten: number; litter: number }> {
-  const held = readdirSync(path.join(directory, 'blobs', 'uploads'))
-  const { uploads, store } = await openSqliteRecords({ directory })
+  const stores = await storesOf(directory)
+  const app = await createApp(parseConfig({ DATA_DIR: directory, LOG_LEVEL: 'error', ...stores }))
   try {
-    const open = (await uploads.listOfDevice(UNIT)).filter(({ videoId }) => videoId === null)
+    const held = await app.get(BlobStore).listIdleUploads(Date.now() + 60_000)
+    const open = (await app.get(UploadRecords).listOfDevice(UNIT)).filter(({ videoId }) => videoId === null)
     const known = new Set(open.map(({ blobUploadId }) => blobUploadId))
-    const isEmpty = (id: string) => statSync(path.join(directory, 'blobs', 'uploads', id)).size === 0
-    const forgotten = held.filter((id) => known.has(id) || isEmpty(id)).length
+    let forgotten = 0
+    for (const id of held) if (known.has(id) || (await isUploadEmpty(directory, id))) forgotten += 1
     return { forgotten, litter: held.length - forgotten }
   } finally {
-    await store.close()
+    await app.close()
   }
 }
