@@ -1,6 +1,6 @@
 /** Who may import whom; type imports count too. A room not listed for another is out of its reach. */
 const ports =
-  '^src/storage/((positions|quarantine|sql|blobs)/(?!sqlite-|typeorm-|mongo-|directory-|s3-)[^/]*-(store|records)|disk-guard)[.]ts$'
+  '^src/storage/((positions|quarantine|frames|spool|sql|blobs)/(?!sqlite-|typeorm-|mongo-|directory-|s3-)[^/]*-(store|records)|disk-guard)[.]ts$'
 const rooms = {
   model: [],
   config: ['model'],
