@@ -53,6 +53,30 @@ export function malformedOf(brand: string): MalformedSample[] {
   return JSON.parse(readFileSync(`test/data/trackers/malformed/${brand}.json`, 'utf8')) as MalformedSample[]
 }
 
+/** What an application may leave out of what a frame says. Who names it writes beside it why. */
+export const notKept = (): undefined => undefined
+
+/**
+ * Holds every value that is expected, by its name: one that nobody thought of is a failure.
+ * @param holds what each must prove
+ * @param held names of those that were proven before
+ */
+export function expectEach(
+  values: object | undefined,
+  holds: Readonly<Record<string, (value: unknown) => void>>,
+  held: readonly string[] = [],
+): void {
+  for (const [name, value] of Object.entries(values ?? {})) {
+    if (held.includes(name)) continue
+    const hold = holds[name]
+    if (hold === undefined) throw new Error(`nothing holds ${name}`)
+    hold(value)
+  }
+}
+
+/** What {@link expectFields} holds of a record. */
+export const FIELDS = ['time', 'lat', 'lon', 'altitudeM', 'speedKph', 'courseDeg', 'satellites', 'valid'] as const
+
 /** That a record is there, with the moment, place and movement that are expected of it. */
 export function expectFields(
   record: TrackerRecord | undefined,
@@ -70,5 +94,7 @@ export function expectFields(
     expected.courseDeg,
     expected.satellites,
   ])
+  // No frame says it in metres.
+  expect(record.accuracyM).toBe(null)
   expect(record.hasFix).toBe(expected.valid)
 }

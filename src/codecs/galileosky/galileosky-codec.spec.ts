@@ -1,7 +1,17 @@
+import type { Attributes } from '../../model/position.js'
 import { CRC16_MODBUS } from '../crc16.js'
 import { DecodeError } from '../decode-error.js'
-import type { TrackerRecord } from '../tracker-codec.js'
-import { expectFields, framesOf, malformedOf, type RecordExpectation } from '../tracker-frames.contract.js'
+import { expectedAttributes } from '../expected-attributes.contract.js'
+import type { TrackerMessage, TrackerRecord } from '../tracker-codec.js'
+import {
+  expectEach,
+  expectFields,
+  FIELDS,
+  framesOf,
+  malformedOf,
+  notKept,
+  type RecordExpectation,
+} from '../tracker-frames.contract.js'
 import { toDecodedRecord } from '../tracker-report.js'
 import { encodeCommandPacket } from './encode-command.js'
 import { encodeTagPacket } from './encode-records.js'
@@ -27,13 +37,36 @@ describe('frames of Galileosky trackers', () => {
     expect(GALILEOSKY.split(Buffer.concat([bytes, Buffer.of(1)]))).toEqual({ kind: 'frame', length: bytes.length })
   })
 
-  it.each(fromDevice)('decodes %s to its values', (_, { hex, kind, expect: expected }) => {
-    const message = GALILEOSKY.decode(Buffer.from(hex, 'hex'))
+  it.each(fromDevice)('decodes %s to its values', (_, sample) => {
+    const message = GALILEOSKY.decode(Buffer.from(sample.hex, 'hex'))
+    const { kind, expect: expected } = sample
     expect(message.imei).toBe(expected.imei)
     expect(message.answers.settled?.toString('hex') ?? null).toBe(expected.ackHex)
-    expect(message.records.length).toBe(expected.recordCount ?? 0)
-    for (const [i, record] of (expected.records ?? []).entries()) expectRecord(message.records[i], record)
+    const { recordCount = 0, records = [] } = expected
+    expect([message.records.length, records.length]).toEqual([recordCount, recordCount])
+    const attributes = expectedAttributes('galileosky', sample)
+    for (const [i, record] of records.entries()) expectRecord(message.records[i], record, attributes[i])
     if (kind === 'login') expect(message.kind).toBe('login')
+    expectEach(
+      expected,
+      {
+        // The unit sends the rest of its archive without being asked.
+        archiveFlag: notKept,
+        attributes: (values) =>
+          kind === 'login' ? expectHead(message, values as object) : expectNamed(message, values as object),
+        command: (values) => expectReply(message, values as object),
+        // The modem's own: where a satellite heard it, and when. That its session brought all, the record shows.
+        iridium: (values) =>
+          expectEach(values as object, {
+            sessionStatus: (value) => expect([value, message.kind]).toEqual([0, 'records']),
+            sessionTime: notKept,
+            iridiumLat: notKept,
+            iridiumLon: notKept,
+            iridiumRadiusKm: notKept,
+          }),
+      },
+      ['imei', 'ackHex', 'recordCount', 'records'],
+    )
   })
 
   it('takes the answer to a command for the words that it is', () => {
@@ -98,11 +131,65 @@ describe('frames of Galileosky trackers', () => {
   })
 })
 
-function expectRecord(record: TrackerRecord | undefined, expected: RecordExpectation): void {
+function expectRecord(
+  record: TrackerRecord | undefined,
+  expected: RecordExpectation,
+  attributes: Attributes | undefined,
+): void {
   expectFields(record, expected)
-  expect(record.attributes?.hdop).toBe(expected.hdop)
-  expect(record.attributes?.archiveNumber).toBe(expected.archiveIndex)
-  expect(record.attributes?.deviceNumber).toBe(expected.deviceId)
+  expect(record.attributes).toStrictEqual(attributes)
+  expectEach(
+    expected,
+    {
+      fixCode: (value) => expect(record.hasFix).toBe(value === 0),
+      hdop: (value) => expect(record.attributes?.hdop).toBe(value),
+      archiveIndex: (value) => expect(record.attributes?.archiveNumber).toBe(value),
+      deviceId: (value) => expect(record.attributes?.deviceNumber).toBe(value),
+    },
+    [...FIELDS, 'tags'],
+  )
+}
+
+/** A packet of the unit's numbers alone lets it in, and brings nothing: what it is made of is said again in its records, if it is set so. */
+function expectHead(message: TrackerMessage, values: object): void {
+  expect([message.records, message.facts]).toEqual([[], undefined])
+  expectEach(values, { hardware: notKept, firmware: notKept, deviceId: notKept })
+}
+
+/** As the maker's document writes its own example out. */
+function expectNamed({ records }: TrackerMessage, values: object): void {
+  const { attributes } = records[0] ?? {}
+  const inG = (raw: number) => Math.round(((raw - 512) / 186) * 1000) / 1000
+  expectEach(values, {
+    accelerationRaw: (raw) => {
+      const { x, y, z } = raw as { x: number; y: number; z: number }
+      expect([attributes?.accelerationXG, attributes?.accelerationYG, attributes?.accelerationZG]).toEqual([
+        inG(x),
+        inG(y),
+        inG(z),
+      ])
+    },
+    thermometer0: (value) =>
+      expect({ id: attributes?.temperature1SensorId, tempC: attributes?.temperature1C }).toEqual(value),
+    hygrometer0: (value) =>
+      expect({
+        id: attributes?.hygrometer1SensorId,
+        tempC: attributes?.hygrometer1TemperatureC,
+        humidityPercent: attributes?.hygrometer1HumidityPct,
+      }).toEqual(value),
+    canFuelPercent: (value) => expect(attributes?.fuelLevelPct).toBe(value),
+    canCoolantC: (value) => expect(attributes?.coolantTemperatureC).toBe(value),
+    canRpm: (value) => expect(attributes?.engineSpeedRpm).toBe(value),
+  })
+}
+
+function expectReply({ reply }: TrackerMessage, values: object): void {
+  expectEach(values, {
+    number: (value) => expect(reply?.key).toBe(String(value)),
+    text: (value) => expect(reply?.message).toBe(value),
+    // It is no name of the unit: many have the same.
+    deviceId: notKept,
+  })
 }
 
 describe('what of a Galileosky packet cannot be stored', () => {

@@ -1,6 +1,16 @@
+import type { Attributes } from '../../model/position.js'
 import { DecodeError } from '../decode-error.js'
+import { expectedAttributes } from '../expected-attributes.contract.js'
 import type { TrackerMessage, TrackerRecord } from '../tracker-codec.js'
-import { type FrameSample, framesOf, malformedOf, type RecordExpectation } from '../tracker-frames.contract.js'
+import {
+  expectEach,
+  FIELDS,
+  type FrameSample,
+  framesOf,
+  malformedOf,
+  notKept,
+  type RecordExpectation,
+} from '../tracker-frames.contract.js'
 import { QUECLINK } from './queclink-codec.js'
 
 const FRAMES = framesOf('queclink')
@@ -35,13 +45,27 @@ describe('messages of Queclink trackers', () => {
     expect(message.imei).toBe(expected.imei)
     expect(message.answers.settled?.toString('hex') ?? null).toBe(expected.ackHex)
     expect(message.answers.settledWithSack?.toString('hex')).toBe(expected.sackIfEnabledHex)
-    expect(message.records.length).toBe(expected.recordCount ?? 0)
-    for (const [i, record] of (expected.records ?? []).entries()) {
-      expectRecord(message.records[i], record)
-      expect(message.records[i]?.attributes?.report).toBe(expected.attributes?.messageType)
+    const { recordCount = 0, records = [] } = expected
+    expect([message.records.length, records.length]).toEqual([recordCount, recordCount])
+    const attributes = expectedAttributes('queclink', sample)
+    for (const [i, record] of records.entries()) expectRecord(message.records[i], record, attributes[i])
+    expectEach(
+      expected,
+      {
+        ackText: (value) => expect(message.answers.settled?.toString('latin1')).toBe(value),
+        attributes: (values) => expectAttributes(message, sample, values as Readonly<Record<string, unknown>>),
+      },
+      ['imei', 'ackHex', 'sackIfEnabledHex', 'recordCount', 'records'],
+    )
+  })
+
+  it('says the model of every type that the maker numbers', () => {
+    const facts = Object.entries(MODELS).flatMap(([model, types]) => types.map((type) => [type, model] as const))
+    expect(facts.length).toBe(42)
+    for (const [type, model] of facts) {
+      const text = `+ACK:GTHBD,${type}0102,135790246811220,,20100214093254,11F0$`
+      expect([type, QUECLINK.decode(frameOf(text)).facts]).toEqual([type, { model }])
     }
-    if (sample.kind === 'command-response')
-      expect(message.reply?.key).toBe(`${expected.attributes?.messageType} ${expected.attributes?.serialNumber}`)
   })
 
   it.each(fromDevice)('decodes %s from a datagram as from a stream', (_, sample) => {
@@ -107,7 +131,21 @@ describe('messages of Queclink trackers', () => {
   })
 })
 
-function expectRecord(record: TrackerRecord | undefined, expected: RecordExpectation): void {
+/** By the digits of the protocol version that name the type of a unit. @source Queclink, @Track air interface, device types */
+const MODELS: Readonly<Record<string, readonly string[]>> = {
+  ...{ GL200: ['02', '21'], GV200: ['04', '35'], GV300: ['06', '25'], GMT100: ['08', '3F'], GV55: ['0F', '2F'] },
+  ...{ GL500: ['11', '40'], GL300: ['1A', '30'], GV500: ['1F', '36'], GV300W: ['27'], GL300VC: ['28'], GL300W: ['2C'] },
+  ...{ GV500VC: ['2D'], GV65: ['31'], GV75W: ['41'], GT501: ['42'], GL530: ['44'], GB100: ['45'], GV56: ['4F'] },
+  ...{ GV55W: ['50'], GL50: ['52'], GV500MAP: ['5E'], GV310LAU: ['6E'], CV200: ['BD'], GV600M: ['C2'], GL320M: ['C3'] },
+  ...{ GV600MG: ['DC'], GL500M: ['DE'], CV100LG: ['DF'], GV350M: ['F1'], GV800W: ['F8'], GV600W: ['FC'] },
+  ...{ GV58LAU: ['802004'], GV355CEU: ['802005'], GV30CEU: ['80201E'] },
+}
+
+function expectRecord(
+  record: TrackerRecord | undefined,
+  expected: RecordExpectation,
+  attributes: Attributes | undefined,
+): void {
   if (record === undefined) throw new Error('a record is missing')
   expect(new Date(record.timeMs).toISOString()).toBe(expected.time)
   expect([record.latitude, record.longitude]).toEqual([expected.lat, expected.lon])
@@ -116,8 +154,60 @@ function expectRecord(record: TrackerRecord | undefined, expected: RecordExpecta
     expected.speedKph ?? null,
     expected.courseDeg ?? null,
   ])
+  // Neither is in the protocol; its accuracy is a dilution.
+  expect([record.satellites, record.accuracyM]).toEqual([null, null])
   expect(record.hasFix).toBe(expected.valid)
-  expect(record.attributes?.hdop).toBe(expected.accuracy === 0 ? undefined : expected.accuracy)
+  expect(record.attributes).toStrictEqual(attributes)
+  expectEach(
+    expected,
+    { accuracy: (value) => expect(record.attributes?.hdop).toBe(value === 0 ? undefined : value) },
+    FIELDS,
+  )
+}
+
+/** What the message says of itself. */
+function expectAttributes(
+  { kind, records, facts, reply, answers }: TrackerMessage,
+  sample: FrameSample,
+  expected: Readonly<Record<string, unknown>>,
+): void {
+  const { messageType, protocolVersion, countNumber, serialNumber, subCommand } = expected
+  const isAnswer = sample.kind === 'command-response'
+  expectEach(expected, {
+    // A report that was kept for later is the report that it was.
+    prefix: (value) => expect(value === 'ACK').toBe(kind === 'heartbeat' || kind === 'reply'),
+    messageType: (value) => {
+      expect(records.map(({ attributes }) => attributes?.report)).toEqual(records.map(() => value))
+      expect(kind === 'heartbeat').toBe(value === 'GTHBD')
+    },
+    protocolVersion: (value) => {
+      const [model] = Object.entries(MODELS).find(([, types]) => types.includes(String(value).slice(0, 2))) ?? []
+      expect(facts).toEqual({ model })
+    },
+    // It goes by the unit's own clock, and every report here says its moment by UTC.
+    sendTimeRaw: notKept,
+    // It goes back where anything does; of an answer to a command nothing does.
+    countNumber: (value) => {
+      if (isAnswer) expect(answers).toEqual({})
+      else if (kind === 'heartbeat')
+        expect(answers.settled?.toString()).toBe(`+SACK:${messageType},${protocolVersion},${value}$`)
+      else expect(answers.settledWithSack?.toString()).toBe(`+SACK:${value}$`)
+    },
+    serialNumber: (value) =>
+      expect([reply?.key, reply?.status, reply?.result, reply?.message]).toEqual([
+        ...[`${messageType} ${value}`, 'done', null],
+        subCommand ?? null,
+      ]),
+    subCommand: (value) => expect(reply?.message).toBe(value),
+    // States, answers to questions and transparent data have no position, and only the raw archive has them.
+    ...Object.fromEntries(
+      ['event', 'deviceType', 'firmwareHex', 'hardwareHex', 'csqRssi', 'csqBer', 'iccid', 'data'].map((name) => [
+        name,
+        () => expect([kind, records]).toEqual(['other', []]),
+      ]),
+    ),
+  })
+  expect([countNumber, serialNumber !== undefined]).toEqual([expect.stringMatching(/^[0-9A-F]{4}$/), isAnswer])
 }
 
 describe('what is no message of Queclink trackers', () => {

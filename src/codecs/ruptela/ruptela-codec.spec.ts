@@ -1,6 +1,16 @@
+import type { Attributes } from '../../model/position.js'
 import { DecodeError } from '../decode-error.js'
-import type { TrackerRecord } from '../tracker-codec.js'
-import { expectFields, framesOf, malformedOf, type RecordExpectation } from '../tracker-frames.contract.js'
+import { expectedAttributes } from '../expected-attributes.contract.js'
+import type { TrackerMessage, TrackerRecord } from '../tracker-codec.js'
+import {
+  expectEach,
+  expectFields,
+  FIELDS,
+  framesOf,
+  malformedOf,
+  notKept,
+  type RecordExpectation,
+} from '../tracker-frames.contract.js'
 import { encodeAnswer } from './encode.js'
 import { RUPTELA } from './ruptela-codec.js'
 
@@ -25,12 +35,31 @@ describe('frames of Ruptela trackers', () => {
     expect(RUPTELA.split(followed)).toEqual({ kind: 'frame', length: bytes.length })
   })
 
-  it.each(fromDevice)('decodes %s to its values', (_, { hex, expect: expected }) => {
-    const message = RUPTELA.decode(Buffer.from(hex, 'hex'))
+  it.each(fromDevice)('decodes %s to its values', (_, sample) => {
+    const message = RUPTELA.decode(Buffer.from(sample.hex, 'hex'))
+    const { expect: expected } = sample
     expect(message.imei).toBe(expected.imei)
     expect(message.answers.settled?.toString('hex') ?? null).toBe(expected.ackHex)
-    expect(message.records.length).toBe(expected.recordCount ?? 0)
-    for (const [i, record] of (expected.records ?? []).entries()) expectRecord(message.records[i], record)
+    const { recordCount = 0, records = [] } = expected
+    expect([message.records.length, records.length]).toEqual([recordCount, recordCount])
+    const attributes = expectedAttributes('ruptela', sample)
+    for (const [i, record] of records.entries()) expectRecord(message.records[i], record, attributes[i])
+    expectEach(
+      expected,
+      {
+        command: (value) => expect(message.kind).toBe(KINDS[Number(value)]),
+        // The unit sends them when this one is answered, without being asked.
+        recordsLeft: notKept,
+        // Parts are put together: how many there were is nobody's question any more.
+        wireRecordCount: notKept,
+        wireOrder: (parts) => {
+          const times = (parts as readonly { readonly time: string }[]).map(({ time }) => Date.parse(time))
+          expect(message.records.map(({ timeMs }) => timeMs)).toEqual([...new Set(times)])
+        },
+        attributes: (values) => expectAttributes(message, values as object),
+      },
+      ['imei', 'ackHex', 'recordCount', 'records'],
+    )
   })
 
   it('tells what identified itself', () => {
@@ -62,21 +91,55 @@ function hexOf(id: string): string {
   return FRAMES.find((frame) => frame.id === id)?.hex ?? ''
 }
 
-function expectRecord(record: TrackerRecord | undefined, expected: RecordExpectation): void {
+/** By the command of the frame. */
+const KINDS: Readonly<Record<number, TrackerMessage['kind']>> = {
+  1: 'records',
+  68: 'records',
+  7: 'reply',
+  15: 'login',
+  16: 'heartbeat',
+  18: 'login',
+}
+
+function expectRecord(
+  record: TrackerRecord | undefined,
+  expected: RecordExpectation,
+  attributes: Attributes | undefined,
+): void {
   expectFields(record, expected)
+  expect(record.attributes).toStrictEqual(attributes)
   expect(record.isPart).toBe(expected.partsExpected !== undefined)
-  const { priority, event, hdop, ...elements } = record.attributes ?? {}
-  expect([priority, event, hdop]).toEqual([expected.priority, expected.eventId, expected.hdop])
-  const io = expected.io ?? []
-  expect(Object.keys(elements).length).toBe(io.length)
-  const raw = new Map<string, number | string>()
-  for (const { id, size, hex } of io) {
-    const nth = [1, 2, 3, 4].find((n) => !raw.has(n === 1 ? `io.${id}` : `io.${id}.${n}`))
-    raw.set(nth === 1 ? `io.${id}` : `io.${id}.${nth}`, size <= 4 ? Number.parseInt(hex, 16) : hex)
-  }
-  for (const [name, value] of Object.entries(elements)) {
-    if (name.startsWith('io.')) expect([name, value]).toEqual([name, raw.get(name)])
-  }
+  expectEach(
+    expected,
+    {
+      // It tells records of one second apart, and so does the record's discriminator.
+      timeExt: notKept,
+      recordExt: (value) => expect([value, record.isPart]).toEqual([0, false]),
+      // All of them are there; the record takes more all the same.
+      partCount: (value) => expect([value, record.isPart]).toEqual([expected.partsExpected, true]),
+    },
+    [...FIELDS, 'hdop', 'priority', 'eventId', 'io', 'partsExpected'],
+  )
+}
+
+/** What identification says of the unit besides its model is not kept: its settings and its card are no business of a fleet's. */
+function expectAttributes({ facts, reply, records }: TrackerMessage, values: object): void {
+  expectEach(values, {
+    deviceType: (value) => expect(facts).toEqual({ model: value }),
+    firmware: notKept,
+    imsi: notKept,
+    operator: notKept,
+    distanceCoefficient: notKept,
+    timeCoefficient: notKept,
+    angleCoefficient: notKept,
+    version: notKept,
+    params: (params) => {
+      const model = (params as readonly { id: number; hex: string }[]).find(({ id }) => id === 1)
+      expect(facts).toEqual({ model: Buffer.from(model?.hex ?? '', 'hex').toString() })
+    },
+    text: (value) => expect(reply?.message).toBe(value),
+    driverId: (value) => expect(records.map(({ attributes }) => attributes?.driverKey)).toEqual([value]),
+  })
 }
 
 describe('what is no frame of Ruptela trackers', () => {

@@ -1,6 +1,17 @@
+import type { Attributes } from '../../model/position.js'
 import { DecodeError } from '../decode-error.js'
+import { expectedAttributes } from '../expected-attributes.contract.js'
 import type { TrackerMessage, TrackerRecord } from '../tracker-codec.js'
-import { type FrameSample, framesOf, malformedOf, type RecordExpectation } from '../tracker-frames.contract.js'
+import {
+  expectEach,
+  expectFields,
+  FIELDS,
+  type FrameSample,
+  framesOf,
+  malformedOf,
+  notKept,
+  type RecordExpectation,
+} from '../tracker-frames.contract.js'
 import { decodeText } from './decode-command-message.js'
 import { encodeCodec12 } from './encode-command.js'
 import { TELTONIKA } from './teltonika-codec.js'
@@ -16,14 +27,6 @@ function decode({ transport, hex }: Pick<FrameSample, 'transport' | 'hex'>): Tra
   if (message === undefined || message instanceof DecodeError || more.length > 0)
     throw new Error('one message is expected')
   return message
-}
-
-/** What the elements of a record are as attributes when nobody understands them. */
-function rawAttributes(expected: RecordExpectation): [string, number | string][] {
-  return (expected.io ?? []).map(({ id, size, hex }) => [
-    `io.${id}`,
-    size <= 4 && size > 0 ? Number.parseInt(hex, 16) : hex,
-  ])
 }
 
 describe('frames of Teltonika trackers', () => {
@@ -51,11 +54,25 @@ describe('frames of Teltonika trackers', () => {
   it.each(fromDevice.map((sample) => [sample.id, sample] as const))('decodes %s to its values', (_, sample) => {
     const message = decode(sample)
     const { expect: expected } = sample
-    if (sample.kind !== 'command-response' || sample.id.includes('c14')) expect(message.imei).toBe(expected.imei)
+    expect(message.imei).toBe(expected.imei)
     expect(message.answers.settled?.toString('hex') ?? null).toBe(expected.ackHex)
     expect(message.answers.refused?.toString('hex')).toBe(expected.rejectHex)
-    expect(message.records.length).toBe(expected.recordCount ?? 0)
-    for (const [i, record] of (expected.records ?? []).entries()) expectRecord(message.records[i], record)
+    const { recordCount = 0, records = [] } = expected
+    expect([message.records.length, records.length]).toEqual([recordCount, recordCount])
+    const attributes = expectedAttributes('teltonika', sample)
+    for (const [i, record] of records.entries()) expectRecord(message.records[i], record, attributes[i])
+    expectEach(
+      expected,
+      {
+        // Records of all codecs are alike.
+        codec: notKept,
+        // What a list of beacons holds stays in the list, which is kept as it came.
+        attributes: (values) => expectEach(values as object, { tag1VoltageMv: notKept }),
+        udp: (values) => expectEnvelope(message, values as object),
+        command: (values) => expectReply(message, values as Readonly<Record<string, unknown>>),
+      },
+      ['imei', 'ackHex', 'rejectHex', 'recordCount', 'records'],
+    )
   })
 
   it.each(
@@ -63,15 +80,21 @@ describe('frames of Teltonika trackers', () => {
   )('reads the text of %s', (_, sample) => {
     const bytes = Buffer.from(sample.hex, 'hex')
     const text = decodeText(bytes, 8, bytes.length - 4)
-    const { command } = sample.expect
-    expect(String(text.codec)).toBe(command?.codec)
-    expect([text.type, text.size, text.payload.toString('hex')]).toEqual([
-      command?.type,
-      command?.size,
-      command?.payloadHex,
-    ])
-    expect(text.imei).toBe(command?.imei)
-    expect(text.timeMs === undefined ? undefined : new Date(text.timeMs).toISOString()).toBe(command?.time)
+    expectEach(sample.expect.command, {
+      codec: (value) => expect(String(text.codec)).toBe(value),
+      // The documents say not to look at it.
+      quantity: notKept,
+      type: (value) => expect(text.type).toBe(value),
+      size: (value) => expect(text.size).toBe(value),
+      imei: (value) => expect(text.imei).toBe(value),
+      time: (value) => expect(new Date(text.timeMs ?? Number.NaN).toISOString()).toBe(value),
+      timestampBytes: (value) => expect(text.size - text.payload.length).toBe(value),
+      sizeCountsTimestamp: (value) => expect(text.size > text.payload.length).toBe(value),
+      payloadHex: (value) => expect(text.payload.toString('hex')).toBe(value),
+      payloadText: (value) => expect(text.payload.toString('latin1')).toBe(value),
+    })
+    const { imei, time } = sample.expect.command ?? {}
+    expect([text.imei === undefined, text.timeMs === undefined]).toEqual([imei === undefined, time === undefined])
   })
 
   it.each(
@@ -85,24 +108,41 @@ describe('frames of Teltonika trackers', () => {
   })
 })
 
-function expectRecord(record: TrackerRecord | undefined, expected: RecordExpectation): void {
-  if (record === undefined) throw new Error('a record is missing')
-  expect(new Date(record.timeMs).toISOString()).toBe(expected.time)
-  expect([record.latitude, record.longitude]).toEqual([expected.lat, expected.lon])
-  expect([record.altitudeM, record.speedKmh, record.satellites]).toEqual([
-    expected.altitudeM,
-    expected.speedKph,
-    expected.satellites,
+function expectRecord(
+  record: TrackerRecord | undefined,
+  expected: RecordExpectation,
+  attributes: Attributes | undefined,
+): void {
+  expectFields(record, expected)
+  expect(record.attributes).toStrictEqual(attributes)
+  expectEach(expected, { ioTotal: (value) => expect(expected.io?.length).toBe(value) }, [
+    ...FIELDS,
+    ...['priority', 'eventId', 'generationType', 'io'],
   ])
-  expect(record.headingDeg).toBe(Number(expected.courseDeg) % 360)
-  expect(record.hasFix).toBe(expected.valid && !(expected.lat === 0 && expected.lon === 0))
-  const { priority, event = 0, generationType, ...elements } = record.attributes ?? {}
-  expect([priority, event, generationType]).toEqual([expected.priority, expected.eventId, expected.generationType])
-  expect(Object.keys(elements).length).toBe(expected.io?.length)
-  const raw = new Map(rawAttributes(expected))
-  for (const [name, value] of Object.entries(elements)) {
-    if (name.startsWith('io.')) expect([name, value]).toEqual([name, raw.get(name)])
-  }
+}
+
+function expectEnvelope({ answers }: TrackerMessage, udp: object): void {
+  const answer = answers.settled ?? Buffer.alloc(7)
+  expectEach(udp, {
+    packetId: (value) => expect(answer.readUInt16BE(2)).toBe(value),
+    notUsable: (value) => expect(answer.readUInt8(4)).toBe(value),
+    avlPacketId: (value) => expect(answer.readUInt8(5)).toBe(value),
+    // Of another length it would have been refused.
+    lengthOk: (value) => expect(value).toBe(true),
+  })
+}
+
+/** Responses are known by their type, and only those of Codec 12 and 14 answer a command. */
+function expectReply({ kind, reply }: TrackerMessage, command: Readonly<Record<string, unknown>>): void {
+  const { codec, type, payloadText } = command
+  if (codec === '13' || codec === '15') expect([kind, reply]).toEqual(['other', undefined])
+  else if (type === 0x11)
+    expect([kind, reply]).toMatchObject(['reply', { key: 'response', status: 'failed', result: null }])
+  else
+    expect([kind, reply]).toEqual([
+      'reply',
+      { key: 'response', status: 'done', result: null, message: String(payloadText).trim() },
+    ])
 }
 
 describe('messages of Teltonika trackers that name their unit', () => {
