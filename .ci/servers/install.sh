@@ -18,8 +18,8 @@ install_servers() {
   for name in "$@"; do
     REASON=
     case $name in
-    sql) install_sql || unavailable sql ;;
-    mongo | mysql) install_sid_root || unavailable "$name" ;;
+    sql) { install_sql && install_openssl; } || unavailable sql ;;
+    mongo | mysql) { install_sid_root && install_openssl; } || unavailable "$name" ;;
     mongo-java) install_mongo_java || unavailable mongo-java ;;
     esac
   done
@@ -58,6 +58,8 @@ go_install() { # go_install PROGRAM PACKAGE: with a module cache of its own, rem
     { REASON="go could not build it"; tail -n 20 "$log" >&2; return 1; }
   mv "$work/bin/"* "$program.part" && mv "$program.part" "$program"
 }
+
+install_openssl() { command -v openssl >/dev/null || apt_install openssl; }
 
 apt_install() { # apt_install PACKAGE…
   local log=$STATE/apt.log

@@ -7,11 +7,17 @@ as_postgres() { chroot "$(sid_root)" "${AS_POSTGRES[@]}" "$@"; }
 psql_client() { as_postgres psql -qAt -h 127.0.0.1 -p "$(port_of mongo.postgres)" -d postgres "$@" </dev/null; }
 
 start_mongo() {
-  local port; port=$(port_of mongo) || return 1
+  local port tls_port tls=$STATE/mongo-tls
+  port=$(port_of mongo) && tls_port=$(port_of mongo.tls) || return 1
   start_postgres || return 1
   mkdir -p "$STATE/mongo-state"
-  is_up_mongo || launch mongo "$FERRETDB" "--postgresql-url=postgres://postgres@127.0.0.1:$(port_of mongo.postgres)/postgres" "--listen-addr=127.0.0.1:$port" \
-    --debug-addr=- --no-auth --telemetry=disable "--state-dir=$STATE/mongo-state" --log-level=WARN
+  if ! is_up_mongo; then
+    make_certificate "$tls" "$(id -u)" || return 1
+    end mongo TERM # it may listen on one of its ports only
+    launch mongo "$FERRETDB" "--postgresql-url=postgres://postgres@127.0.0.1:$(port_of mongo.postgres)/postgres" "--listen-addr=127.0.0.1:$port" \
+      "--listen-tls=127.0.0.1:$tls_port" "--listen-tls-cert-file=$tls/server.pem" "--listen-tls-key-file=$tls/server.key" \
+      --debug-addr=- --no-auth --telemetry=disable "--state-dir=$STATE/mongo-state" --log-level=WARN
+  fi
   await mongo is_up_mongo
 }
 
@@ -52,10 +58,14 @@ postgres_is_left() {
   return 1
 }
 
-is_up_mongo() { listens mongo.postgres "$(port_of mongo.postgres)" && listens mongo "$(port_of mongo)"; }
+is_up_mongo() { listens mongo.postgres "$(port_of mongo.postgres)" && listens mongo "$(port_of mongo)" && listens mongo "$(port_of mongo.tls)"; }
 stop_mongo() { end mongo TERM; end mongo.postgres INT; }
 kill_mongo() { kill_unit mongo; kill_unit mongo.postgres; }
-env_mongo() { echo "MONGO_URL=mongodb://127.0.0.1:$(port_of mongo)/milepost?directConnection=true"; }
+env_mongo() {
+  echo "MONGO_URL=mongodb://127.0.0.1:$(port_of mongo)/milepost?directConnection=true"
+  show_ca MONGO_CA "$STATE/mongo-tls"
+  [ ! -e "$STATE/mongo-tls/made" ] || echo "MONGO_TLS_URL=mongodb://localhost:$(port_of mongo.tls)/milepost?tls=true"
+}
 version_mongo() {
   echo "FerretDB $FERRETDB_VERSION, PostgreSQL $(psql_client -c 'SHOW server_version'), DocumentDB $(psql_client -c "SELECT extversion FROM pg_extension WHERE extname = 'documentdb'")"
 }

@@ -55,6 +55,11 @@ describe('parseConfig', () => {
     }
   })
 
+  it('does not leave a connection open to be read where its certificate was to be verified', () => {
+    expect(problemsOf({ SQL_TLS_CA: '/etc/ca.pem' })).toEqual(['SQL_TLS'])
+    expect(problemsOf({ SQL_TLS: 'on', SQL_TLS_CA: '/etc/ca.pem' })).toEqual([])
+  })
+
   it('takes an empty variable as unset and trims', () => {
     expect(parseConfig({ PORT: '', HOST: ' 127.0.0.1 ' })).toMatchObject({ PORT: 3000, HOST: '127.0.0.1' })
   })

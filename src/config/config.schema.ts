@@ -64,10 +64,7 @@ const urlOf = (...protocols: string[]) =>
 /** The parts of a MongoDB address: several hosts are one, so that it is no URL as others are. */
 const MONGO_URL = /^mongodb(?:\+srv)?:\/\/[^/]+\/[^/?#]+(?:\?.*)?$/
 
-/**
- * Every variable that the process reads, with what it means. The order is that of `.env.example`, which is generated from it.
- * Variables of later ways in and of server stores join here when those are built.
- */
+/** Every variable that the process reads, with what it means. The order is that of `.env.example`, which is generated from it. */
 export const CONFIG_SCHEMA = z.object({
   HOST: text().default('0.0.0.0').describe('Address to listen on'),
   PORT: integer(3000, 0, 65_535).describe('Port of REST, sockets and Swagger UI; 0 takes a free one'),

@@ -8,5 +8,7 @@ import { type AppConfig, parseConfig } from './app-config.js'
  */
 export function readConfig(): AppConfig {
   const file = existsSync('.env') ? parse(readFileSync('.env')) : {}
+  // On the oldest Node that we promise the SDK of S3 says, in the middle of the log, that a later one of it will want a newer.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   return parseConfig({ ...file, ...process.env })
 }

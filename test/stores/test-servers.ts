@@ -5,7 +5,10 @@ import type { RowDataPacket } from 'mysql2'
 import type { Connection } from 'mysql2/promise'
 
 /** Variables that say where the servers of the tests are; each as the configuration has it. */
-export type ServerVariable = 'SQL_URL' | 'MONGO_URL' | 'S3_ENDPOINT'
+export type ServerVariable = 'SQL_URL' | 'MONGO_URL' | 'S3_ENDPOINT' | TlsVariable
+
+/** The file of the authority of a server's certificate, and where MongoDB is reached over TLS, if not by MONGO_URL. */
+type TlsVariable = 'SQL_CA' | 'MONGO_CA' | 'MONGO_TLS_URL'
 
 /** Something made on a server for one test. */
 export interface Made {

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import type { TypeCastField, TypeCastNext } from 'mysql2'
 import { DataSource, type EntityManager } from 'typeorm'
 import type { MysqlDataSourceOptions } from 'typeorm/driver/mysql/MysqlDataSourceOptions.js'
@@ -86,7 +88,7 @@ function toDataSourceOptions(
     bigNumberStrings: false,
     connectTimeout: limits.connectMs,
     poolSize,
-    ssl: tls === 'off' ? undefined : toTls(tls, caFile, shown),
+    ssl: tls === 'off' ? undefined : toTls(tls, caFile, host, shown),
     entities: ENTITIES,
     migrations: [...MIGRATIONS],
     // The server commits each change of a table by itself.
@@ -111,11 +113,29 @@ function exactDoubles(field: TypeCastField, next: TypeCastNext): unknown {
   return text === null ? null : Number(text)
 }
 
-function toTls(tls: 'on' | 'unverified', caFile: string | undefined, shown: string) {
+function toTls(tls: 'on' | 'unverified', caFile: string | undefined, host: string, shown: string) {
   const isVerified = tls === 'on'
+  // The driver would take a certificate for `localhost` from any address.
+  if (isVerified && isIP(host) !== 0) {
+    throw new StoreOpenError(
+      shown,
+      'SQL_TLS=on verifies the name of the server, and SQL_URL has an address in its place',
+    )
+  }
+  const ca = caFile === undefined ? {} : { ca: readAuthorities(caFile, shown) }
+  return { rejectUnauthorized: isVerified, verifyIdentity: isVerified, ...ca }
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs
+
+/** TLS takes an empty text for those that Node trusts, and leaves out what it cannot read. */
+function readAuthorities(file: string, shown: string): string {
   try {
-    const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }
-    return { rejectUnauthorized: isVerified, verifyIdentity: isVerified, ...ca }
+    const text = readFileSync(file, 'utf8')
+    const certificates = text.match(CERTIFICATE) ?? []
+    if (certificates.length === 0) throw new Error(`there is no certificate (PEM) in ${file}`)
+    for (const certificate of certificates) new X509Certificate(certificate)
+    return text
   } catch (cause) {
     throw new StoreOpenError(shown, `SQL_TLS_CA cannot be read: ${(cause as Error).message}`, { cause })
   }
