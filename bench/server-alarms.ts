@@ -4,9 +4,10 @@ import type { AlarmRecords } from '../src/storage/sql/alarm-records.js'
 import { openMysqlRecords } from '../src/storage/sql/open-mysql-records.js'
 import { testImei } from '../test/support/api.js'
 import { AlarmFleet } from './alarm-fleet.js'
-import { compare, type Finding, rateFinding } from './finding.js'
+import { explainQuestions } from './alarm-plans.js'
+import { compare, count, type Finding, rateFinding } from './finding.js'
 import { Latencies } from './latencies.js'
-import type { SeedPlan } from './seed-rows.js'
+import { SEED_TABLES, type SeedPlan } from './seed-rows.js'
 import { seedServerAlarms } from './seed-server-alarms.js'
 
 const PAGE = 50
@@ -17,9 +18,11 @@ const UNITS = 100
 const BATCH = 500
 const BATCHES = 10
 const REPEATS = 3
+const TABLES = SEED_TABLES.filter((table) => table !== 'devices')
 
 /**
- * Measures alarms on a server of MySQL's kind, with its own floors: a page of rows read by their keys, and a bare insertion of rows.
+ * Measures alarms on a server of MySQL's kind, with its own floors: a page of rows read by their keys, and a bare insertion of rows. Says
+ * besides what EXPLAIN tells of each question, and how much of the server's disk an alarm takes.
  * @param measure what is measured of the records besides
  */
 export async function benchServerAlarms(
@@ -37,7 +40,13 @@ export async function benchServerAlarms(
     const connection = await createConnection({ uri: url, timezone: 'Z', supportBigNumbers: true })
     try {
       if (await isEmpty(connection)) await seedServerAlarms(url, plan)
-      return [await keyFloor(connection), ...(await measure(alarms)), await raiseRate(alarms, connection)]
+      return [
+        await keyFloor(connection),
+        ...(await measure(alarms)),
+        ...(await explainQuestions(alarms, url)),
+        await sizeFinding(connection),
+        await raiseRate(alarms, connection),
+      ]
     } finally {
       await connection.end()
       await store.close()
@@ -70,6 +79,20 @@ async function keyFloor(connection: Connection): Promise<Finding> {
   const [p50 = Number.NaN, p95 = Number.NaN, max = Number.NaN] = latencies.quantiles([0.5, 0.95, 1])
   const figure = `p50 ${p50.toFixed(1)}, p95 ${p95.toFixed(1)} ms`
   return { title: `bare page of ${PAGE} alarms by their keys`, figure, details: { p50, p95, max } }
+}
+
+/** What the server says that the tables of alarms and their indexes take, as they were filled in one go. */
+async function sizeFinding(connection: Connection): Promise<Finding> {
+  await connection.query(`ANALYZE TABLE ${TABLES.join(', ')}`)
+  const [sizes] = await connection.query<RowDataPacket[]>(
+    `SELECT table_name AS name, data_length AS data, index_length AS indexes FROM information_schema.tables
+      WHERE table_schema = DATABASE() AND table_name IN (?)`,
+    [TABLES],
+  )
+  const [[counted] = []] = await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM alarms')
+  const alarms = Number(counted?.n)
+  const bytes = sizes.reduce((sum, { data, indexes }) => sum + Number(data) + Number(indexes), 0)
+  return { title: 'disk of an alarm', figure: `${count(bytes / alarms)} bytes`, details: { alarms, bytes, sizes } }
 }
 
 /** Batches of new alarms, against the same rows of the table of alarms alone, each batch a statement and a commit. */

@@ -8,7 +8,7 @@ import { compareAlarms } from '../torture/alarm-torture.js'
 import { compareTracks } from '../torture/kill-torture.js'
 import { RelentlessAlarmUnit } from '../torture/relentless-alarm-unit.js'
 import { type Answer, RelentlessUnit } from '../torture/relentless-unit.js'
-import { type Fared, MeasuredCalls, type Outcome } from './measured-calls.js'
+import { type FaredByKind, MeasuredCalls, type Outcome } from './measured-calls.js'
 
 /** Every event is answered within 10 s; this much later it counts as never. */
 const GIVE_UP_MS = 12_000
@@ -63,7 +63,7 @@ export class Load {
   }
 
   /** What was counted since it was last asked. */
-  take(): Readonly<Record<string, Readonly<Fared>>> {
+  take(): FaredByKind {
     return this.calls.take()
   }
 

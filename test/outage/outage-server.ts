@@ -71,14 +71,15 @@ export class OutageServer {
     return namesAway(details)
   }
 
-  /** Waits until exactly these are told to be away. @returns how long it took, ms */
+  /** Waits until exactly these are told to be away, in whatever order. @returns how long it took, ms */
   async untilAway(expected: readonly string[], withinMs: number): Promise<number> {
     const startedMs = performance.now()
+    const wanted = [...expected].sort().join()
     for (;;) {
       const { details } = await this.ready()
       const away = namesAway(details)
       const tookMs = Math.round(performance.now() - startedMs)
-      if (away.join() === expected.join()) return tookMs
+      if (away.sort().join() === wanted) return tookMs
       if (tookMs > withinMs) throw new Error(`after ${tookMs} ms it tells ${JSON.stringify(details)}`)
       await sleep(50)
     }

@@ -1,8 +1,9 @@
 import { removeTemporaryDirectories } from '../support/temporary-directory.js'
-import { Load, type LoadResult } from './load.js'
+import { Load } from './load.js'
 import { DETAILS, OutageServer } from './outage-server.js'
 import { describeOutage, kill, type Service, start, stop, useServices } from './services.js'
-import { tell, tooSlow, type Watched, watch } from './watched-phase.js'
+import { tell, tooSlow, watch } from './watched-phase.js'
+import { expectGoesOn, expectNothingLost, GO_ON, REFUSED } from './what-goes-on.js'
 
 /** Longer than any event may take. */
 const OUTAGE_MS = 12_000
@@ -11,30 +12,6 @@ const RECOVERED_MS = 10_000
 const MEMORY_MIB = 700
 
 const ENDS = { kill, stop } as const
-
-/** What does not need a store, and goes on while it is away. */
-const GO_ON: Readonly<Record<Service, readonly string[]>> = {
-  sql: ['positions by socket', 'positions by HTTP'],
-  mongo: ['alarms by socket', 'alarms by HTTP', 'uploads', 'reads of alarms', 'reads of videos'],
-  s3: [
-    'positions by socket',
-    'positions by HTTP',
-    'alarms by socket',
-    'alarms by HTTP',
-    'reads of alarms',
-    'reads of devices',
-    'reads of tracks',
-    'reads of videos',
-  ],
-}
-/** What does, and is refused. */
-const REFUSED: Readonly<Record<Service, readonly string[]>> = {
-  // Whose track is read is looked up too.
-  sql: ['alarms by socket', 'alarms by HTTP', 'uploads', 'reads of alarms', 'reads of tracks'],
-  // Devices are listed with their latest positions.
-  mongo: ['positions by socket', 'positions by HTTP', 'reads of tracks', 'reads of devices'],
-  s3: ['uploads'],
-}
 
 describeOutage('a store that goes away under load and returns', () => {
   let server: OutageServer | undefined
@@ -96,12 +73,3 @@ describeOutage('a store that goes away under load and returns', () => {
     180_000,
   )
 })
-
-function expectNothingLost(result: LoadResult): void {
-  expect(result).toMatchObject({ lost: 0, doubled: 0, invented: 0, altered: 0, odd: [] })
-}
-
-function expectGoesOn(kind: string, { calls }: Watched): void {
-  const { done = 0, refused = 0 } = calls[kind] ?? {}
-  expect({ kind, refused, isDone: done > 0 }).toEqual({ kind, refused: 0, isDone: true })
-}

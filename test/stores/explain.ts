@@ -7,30 +7,51 @@ export interface Access {
   /** `const`, `eq_ref`, `ref`, `range` search an index; `index` walks all of one, `ALL` all rows. */
   readonly type: string
   readonly key: string | null
+  /** How many the planner thinks to read, without regard to a limit. */
+  readonly rows: number
   readonly extra: string
+}
+
+export type Statement = readonly [sql: string, values: unknown[]]
+
+/** The statements on tables that the call runs and that match; of this process nothing else may run any meanwhile. */
+export async function recordStatements(
+  call: () => Promise<unknown>,
+  pattern = /\b(?:FROM|UPDATE)\b/,
+): Promise<Statement[]> {
+  const statements: Statement[] = []
+  const { query } = PooledQueryRunner.prototype
+  function recording(this: PooledQueryRunner, sql: string, values?: unknown[], isStructured?: boolean) {
+    if (pattern.test(sql)) statements.push([sql, values ?? []])
+    return Reflect.apply(query, this, [sql, values, isStructured])
+  }
+  PooledQueryRunner.prototype.query = recording as typeof query
+  try {
+    await call()
+  } finally {
+    PooledQueryRunner.prototype.query = query
+  }
+  return statements
+}
+
+/** What EXPLAIN says of the statement. */
+export async function explainStatement(
+  queries: { query(sql: string, values: unknown[]): Promise<unknown> },
+  [sql, values]: Statement,
+): Promise<Access[]> {
+  const rows = (await queries.query(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, values)) as Row[]
+  return rows.flatMap(toAccess)
 }
 
 /** What EXPLAIN says of each of the statements on tables that the call runs and that match. */
 export async function explain(
   dataSource: DataSource,
   call: () => Promise<unknown>,
-  pattern = /\b(?:FROM|UPDATE)\b/,
+  pattern?: RegExp,
 ): Promise<Access[][]> {
-  const query = jest.spyOn(PooledQueryRunner.prototype, 'query')
-  let statements: [string, unknown[]][]
-  try {
-    await call()
-    statements = query.mock.calls.flatMap(([sql, values]) =>
-      pattern.test(sql) ? [[sql, (values ?? []) as unknown[]]] : [],
-    )
-  } finally {
-    query.mockRestore()
-  }
   const plans: Access[][] = []
-  for (const [sql, values] of statements) {
-    const rows = await dataSource.query<Row[]>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, values)
-    plans.push(rows.flatMap(toAccess))
-  }
+  for (const statement of await recordStatements(call, pattern))
+    plans.push(await explainStatement(dataSource, statement))
   return plans
 }
 
@@ -38,11 +59,12 @@ interface Row {
   readonly table: string | null
   readonly type: string | null
   readonly key: string | null
+  readonly rows: number | string | null
   readonly Extra: string | null
 }
 
 /** Without the tables that the statement makes itself; of an update, MySQL also tells the statement that it became. */
-function toAccess({ table, type, key, Extra }: Row): Access[] {
+function toAccess({ table, type, key, rows, Extra }: Row): Access[] {
   if (table === null || type === null || table.startsWith('<')) return []
-  return [{ table, type, key, extra: Extra ?? '' }]
+  return [{ table, type, key, rows: Number(rows), extra: Extra ?? '' }]
 }

@@ -35,10 +35,11 @@ const PAUSE_MS = 10
  * in a write-ahead log under `synchronous=FULL`: its promise resolves after the commit has synced the log. (NORMAL would sync
  * only when the log is written back, and a power cut would take back what was acknowledged.)
  *
- * Figures (2 cores that other work shared, Node 20, `node dist/bench/position-store.js` for the first line):
- * - rows/s, and their ratio to a bare bulk insert of the same rows: 100 devices in batches of 60 44,500 (0.70), of 1,000
- *   128,000 (0.93), of 5,000 290,000 (1.14); 500 devices 35,000 (0.65), 83,000 (0.95), 169,000 (1.06). Above 1: rows are put
- *   in by key, not in the order of arrival. Most of the cost is that of the pages that a batch touches, one for each device.
+ * Figures (2 cores that other work shared, Node 20):
+ * - rows/s, and their ratio to a bare bulk insert of the same rows, in the run of `npm run bench -- stores` that docs/performance.md
+ *   tells (load 1.7): 100 devices in batches of 60 30,900 (0.64), of 1,000 115,000 (0.99), of 5,000 248,000 (0.98); 500 devices 32,100
+ *   (0.72), 72,900 (1.18), 128,000 (1.28). Above 1: rows are put in by key, not in the order of arrival. Most of the cost is that of
+ *   the pages that a batch touches, one for each device.
  * - 70 MB for a million positions, a tenth of them with two attributes.
  * - At 10,000 rows/s of 500 devices an append takes 10 ms, at worst 70 (the one that writes the log back). Reads at full speed,
  *   a backup (175 MB/s) or a removal (470,000 rows/s) beside it make that 8 to 18 ms, at worst 95.
