@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common'
 import type { AlarmRecords, NamedFile, UnjoinedStep } from '../storage/sql/alarm-records.js'
 import { AlarmLinkSweeper } from './alarm-link-sweeper.js'
-import type { AlarmLinks } from './alarm-links.js'
+import { AlarmLinks } from './alarm-links.js'
+import type { AlarmNews } from './alarm-news.js'
 
 const file = (fileName: string): NamedFile => ({ deviceId: 'd1', fileName })
 const MINUTE_MS = 60_000
@@ -22,6 +23,7 @@ function build(steps: Readonly<Record<string, UnjoinedStep>>) {
       followed.push(fileName)
       await state.onFollow()
     },
+    stopTrying: () => undefined,
     takeIncomplete: () => {
       const { isIncomplete } = state
       state.isIncomplete = false
@@ -73,6 +75,29 @@ describe('AlarmLinkSweeper', () => {
     expect(looked).toHaveLength(2)
     expect(warned.mock.calls).toEqual([[{ event: 'alarm_sweep_failed', reason: 'the disk is gone' }]])
     await sweeper.onModuleDestroy()
+  })
+
+  it('does not wait for the store to come back when the server stops', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation()
+    const records = {
+      findUnjoinedAfter: async () => ({ files: [file('a'), file('b')], next: undefined }),
+      relink: jest.fn(async () => {
+        throw new Error('the database is away')
+      }),
+    }
+    const links = new AlarmLinks(records as unknown as AlarmRecords, {} as AlarmNews)
+    const sweeper = new AlarmLinkSweeper(records as unknown as AlarmRecords, links)
+    sweeper.onApplicationBootstrap()
+    await jest.advanceTimersByTimeAsync(0)
+    expect([records.relink.mock.calls.length, jest.getTimerCount()]).toEqual([1, 1])
+    let hasStopped = false
+    const stopped = sweeper.onModuleDestroy().then(() => {
+      hasStopped = true
+    })
+    await jest.advanceTimersByTimeAsync(0)
+    expect([hasStopped, records.relink.mock.calls.length]).toEqual([true, 1])
+    await stopped
+    expect(jest.getTimerCount()).toBe(0)
   })
 
   it('ends between two files when the server stops', async () => {

@@ -28,6 +28,8 @@ export class AlarmLinkSweeper implements OnApplicationBootstrap, OnModuleDestroy
   async onModuleDestroy(): Promise<void> {
     this.isStopping = true
     clearTimeout(this.timer)
+    // The links are ended after this; the sweep may be in a pause of theirs that is longer than a stop may take.
+    this.links.stopTrying()
     await this.sweeping
   }
 

@@ -69,9 +69,14 @@ export class AlarmLinks implements OnModuleDestroy {
     return isIncomplete
   }
 
-  /** Resolves when nothing is under way; what failed is not tried again any more. */
-  async onModuleDestroy(): Promise<void> {
+  /** What failed is not tried again any more. */
+  stopTrying(): void {
     this.stopping.abort()
+  }
+
+  /** Resolves when nothing is under way. */
+  async onModuleDestroy(): Promise<void> {
+    this.stopTrying()
     while (this.running.size > 0) await Promise.all(this.running)
   }
 

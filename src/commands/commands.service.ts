@@ -83,7 +83,8 @@ export class CommandsService {
     if (made === undefined) await this.cancelIfGone(command)
     if (end === undefined) return { command, hasWaited: false }
     // Of a device that is erased its commands are gone a moment after they were cancelled: how this one ended is what it was told.
-    const current = (await end) ?? (await this.records.find(command.id))
+    // One that cannot be read now is stored all the same: told that it failed, somebody would send it once more.
+    const current = (await end) ?? (await this.records.find(command.id).catch(() => undefined))
     return { command: current ?? command, hasWaited: true }
   }
 

@@ -44,20 +44,32 @@ export class DeviceErasure {
     return false
   }
 
-  /** Call it when the device may not speak any more. Repeating it is safe. */
-  async erase(deviceId: DeviceId): Promise<void> {
-    await this.sweep(deviceId)
+  /**
+   * Call it when the device may not speak any more. Repeating it is safe.
+   * @param signal ends it between two steps, with its reason
+   */
+  async erase(deviceId: DeviceId, signal: AbortSignal): Promise<void> {
+    await this.sweep(deviceId, signal)
     // What was on its way to the stores when the device was shut out was committed, at the latest, while the first sweep ran.
-    await this.sweep(deviceId)
+    await this.sweep(deviceId, signal)
   }
 
-  private async sweep(deviceId: DeviceId): Promise<void> {
-    for (const listener of this.listeners) await listener(deviceId)
+  private async sweep(deviceId: DeviceId, signal: AbortSignal): Promise<void> {
+    for (const listener of this.listeners) {
+      signal.throwIfAborted()
+      await listener(deviceId)
+    }
+    signal.throwIfAborted()
     await this.positions.eraseDevice(deviceId)
+    signal.throwIfAborted()
     await this.quarantine.eraseDevice(deviceId)
+    signal.throwIfAborted()
     await this.frames.eraseDevice(deviceId)
+    signal.throwIfAborted()
     await this.alarms.eraseDevice(deviceId)
+    signal.throwIfAborted()
     await this.videos.eraseDevice(deviceId)
+    signal.throwIfAborted()
     await this.commands.eraseDevice(deviceId)
   }
 }

@@ -1,12 +1,17 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
 import { AuditLog } from '../identity/audit-log.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
+import type { DeviceRecord } from '../storage/sql/device-records.js'
 import { type ErasureRecord, ErasureRecords } from '../storage/sql/erasure-records.js'
+import { within } from '../web/within.js'
 import { DeviceErasure } from './device-erasure.js'
 import { DeviceRegistry } from './device-registry.js'
 
 const TRY_AGAIN_MS = 60_000
+/** A stop waits no longer: the next start does what is left. */
+const STOP_AFTER_MS = 2000
 
 /**
  * Erasures of devices, from the request to the end. Each is written down before anything is removed and crossed off when all of it
@@ -17,13 +22,14 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('devices')
   private readonly underWay = new Map<DeviceId, Promise<boolean>>()
   private timer: NodeJS.Timeout | undefined
-  private isStopping = false
+  private readonly stopping = new AbortController()
 
   constructor(
     private readonly records: ErasureRecords,
     private readonly registry: DeviceRegistry,
     private readonly erasure: DeviceErasure,
     private readonly audit: AuditLog,
+    private readonly erasing: ErasingDevices,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -31,16 +37,17 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.isStopping = true
+    const goesOn = 'The server is stopping: the erasure goes on after its next start'
+    this.stopping.abort(new AppError('overloaded', goesOn, { retryAfterMs: TRY_AGAIN_MS }))
     clearTimeout(this.timer)
-    await Promise.allSettled(this.underWay.values())
+    await within(Promise.allSettled(this.underWay.values()), STOP_AFTER_MS).catch(() => undefined)
   }
 
   /**
    * Erases the device, also one that left the registry before and whose data is still there. It is shut out first and leaves the
    * registry last.
-   * @throws AppError `not_found` when there is neither the device nor anything of it | `store_unavailable`: what was asked for is finished
-   * by itself if it was written down
+   * @throws AppError `not_found` when there is neither the device nor anything of it | `store_unavailable` | `overloaded`: what was asked
+   * for is finished by itself if it was written down
    */
   async erase(deviceId: DeviceId, { by, address }: Pick<ErasureRecord, 'by' | 'address'>): Promise<void> {
     if (!(await this.isThere(deviceId))) throw new AppError('not_found')
@@ -67,52 +74,87 @@ export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {
     const { deviceId } = asked
     const underWay = this.underWay.get(deviceId)
     if (underWay !== undefined) return underWay
-    const run = this.run(asked).finally(() => this.underWay.delete(deviceId))
+    const run = this.run(asked).finally(() => {
+      this.erasing.end(deviceId)
+      this.underWay.delete(deviceId)
+    })
     this.underWay.set(deviceId, run)
     return run
   }
 
-  private async run({ deviceId, by, address, askedAtMs }: ErasureRecord): Promise<boolean> {
+  private async run(asked: ErasureRecord): Promise<boolean> {
+    const { deviceId } = asked
+    await this.erasing.begin(deviceId)
     const device = await this.registry.find(deviceId)
-    if (device !== undefined && device.createdAtMs > askedAtMs) {
-      // Another device of this id, added since: what it sent is nobody's to erase.
-      this.logger.warn({ event: 'erasure_given_up', deviceId })
+    if (isAnother(device, asked)) {
       await this.records.remove(deviceId)
-      return false
+      return this.giveUp(deviceId)
     }
     if (device !== undefined) await this.registry.change(deviceId, { status: 'disabled' })
-    await this.erasure.erase(deviceId)
+    await this.erasure.erase(deviceId, this.stopping.signal)
+    return (await this.strikeOut(asked)) || this.giveUp(deviceId)
+  }
+
+  /** With the device, unless another server added one of its id meanwhile. @returns false: it did */
+  private async strikeOut(asked: ErasureRecord): Promise<boolean> {
+    const { deviceId, by, address } = asked
+    let isAdded = false
     await this.registry.remove(deviceId, (write) =>
       this.audit.change(
         async ({ devices, erasures }) => {
-          const wasThere = await write(devices)
+          isAdded = isAnother(await devices.find(deviceId), asked)
+          const wasThere = !isAdded && (await write(devices))
           await erasures.remove(deviceId)
           return wasThere
         },
-        () => ({ by, address, action: 'device.delete', target: deviceId, detail: { erase: true } }),
+        () =>
+          isAdded ? undefined : { by, address, action: 'device.delete', target: deviceId, detail: { erase: true } },
       ),
     )
-    return true
+    return !isAdded
   }
 
-  /** Never throws: what fails now is tried again. */
+  private giveUp(deviceId: DeviceId): false {
+    this.logger.warn({ event: 'erasure_given_up', deviceId })
+    return false
+  }
+
+  /** Never throws: what fails now is tried again, and does not hold up the others. */
   private async finishAll(): Promise<void> {
-    let isFailed = false
     this.timer = undefined
-    try {
-      for (const asked of await this.records.list()) {
-        if (this.isStopping) return
-        if (await this.finish(asked)) this.logger.log({ event: 'erasure_finished', deviceId: asked.deviceId })
-      }
-    } catch (error) {
-      isFailed = true
-      const reason = error instanceof Error ? error.message : String(error)
-      if (!this.isStopping) this.logger.warn({ event: 'erasure_failed', reason })
+    const all = await this.try(() => this.records.list())
+    let isFailed = all === undefined
+    for (const asked of all ?? []) {
+      if (this.isStopping) return
+      const { deviceId } = asked
+      const isFinished = await this.try(() => this.finish(asked), { deviceId })
+      if (isFinished) this.logger.log({ event: 'erasure_finished', deviceId })
+      isFailed ||= isFinished === undefined
     }
     if (isFailed) this.finishLater()
+  }
+
+  /** @returns undefined: it failed */
+  private async try<Done>(work: () => Promise<Done>, about: { deviceId?: DeviceId } = {}): Promise<Done | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (!this.isStopping) this.logger.warn({ event: 'erasure_failed', ...about, reason })
+      return undefined
+    }
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted
   }
 
   private finishLater(): void {
     if (!this.isStopping) this.timer ??= setTimeout(() => void this.finishAll(), TRY_AGAIN_MS).unref()
   }
+}
+
+/** Another device of this id, added since: what it sends is nobody's to erase. */
+function isAnother(device: DeviceRecord | undefined, { askedAtMs }: ErasureRecord): boolean {
+  return device !== undefined && device.createdAtMs > askedAtMs
 }

@@ -3,7 +3,9 @@ import { parseConfig } from '../config/app-config.js'
 import { type AuditFact, AuditLog } from '../identity/audit-log.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { hashDeviceSecret } from '../identity/device-secrets.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { Metrics } from '../metrics/metrics.js'
+import { AppError } from '../model/app-error.js'
 import { Sessions } from '../sessions/sessions.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import type { SqlStore } from '../storage/sql/sql-store.js'
@@ -16,21 +18,43 @@ const SECRET = 'a secret of 20 chars'
 
 function build(...devices: DeviceRecord[]) {
   const records = new MemoryDeviceRecords(devices)
+  const erasing = new ErasingDevices()
   const registry = new DeviceRegistry(
     records,
     new DeviceDirectory(records),
     new Sessions(new Metrics()),
     parseConfig({}),
+    erasing,
   )
   const facts: AuditFact[] = []
   const entries = { append: async (fact: AuditFact) => void facts.push(fact) }
   const joined = { devices: records, audit: entries } as never
   const audit = new AuditLog(entries as never, { together: (work) => work(joined) } as SqlStore)
-  const importer = new DeviceImport(registry, audit)
-  return { records, facts, run: (text: string) => importer.run(text, ACTOR) }
+  const importer = new DeviceImport(registry, audit, erasing)
+  return { records, facts, erasing, run: (text: string) => importer.run(text, ACTOR) }
 }
 
 describe('DeviceImport', () => {
+  it('refuses a line whose device is being erased, takes the others, and the same one afterwards', async () => {
+    const { run, records, erasing } = build()
+    const text = `deviceId\n${IMEI}\n350123451234575`
+    await erasing.begin(IMEI)
+    expect(await run(text)).toEqual({
+      created: 1,
+      updated: 0,
+      rejected: [{ line: 2, code: 'overloaded', message: 'What a device of this id left is being erased' }],
+    })
+    expect(await records.find(IMEI)).toBeUndefined()
+    erasing.end(IMEI)
+    expect(await run(text)).toEqual({ created: 1, updated: 1, rejected: [] })
+  })
+
+  it('ends when the database has too much to do', async () => {
+    const { run, records } = build()
+    records.failure = new AppError('overloaded')
+    await expect(run(`deviceId\n${IMEI}`)).rejects.toMatchObject({ code: 'overloaded' })
+  })
+
   it('adds and changes devices with columns in any order', async () => {
     const { run, records } = build(makeDevice({ deviceId: IMEI, name: 'old', plate: 'M-MP 7', brand: 'Acme' }))
     const text = `plate,deviceId,name\r\nM-MP 8,350123451234575,Truck 8\r\n,${IMEI}, Truck 7 \r\n`

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Injectable } from '@nestjs/common'
 import { type AuditFact, AuditLog } from '../identity/audit-log.js'
 import { hashDeviceSecret } from '../identity/device-secrets.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
 import { countLines, readCsv } from '../web/csv-records.js'
@@ -24,6 +25,7 @@ export class DeviceImport {
   constructor(
     private readonly registry: DeviceRegistry,
     private readonly audit: AuditLog,
+    private readonly erasing: ErasingDevices,
   ) {}
 
   /**
@@ -64,9 +66,11 @@ export class DeviceImport {
     try {
       return await this.apply(parsed.data, actor)
     } catch (error) {
-      if (error instanceof AppError && error.code === 'invalid_imei') {
-        return { code: 'invalid_imei', message: error.message }
-      }
+      if (!(error instanceof AppError)) throw error
+      const { code, message } = error
+      if (code === 'invalid_imei') return { code, message }
+      // Of this id alone; where the database has too much to do, the rest of the file is not tried.
+      if (code === 'overloaded' && this.erasing.has(parsed.data.deviceId)) return { code, message }
       throw error
     }
   }

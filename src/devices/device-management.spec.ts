@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Logger } from '@nestjs/common'
 import { MemoryDeviceRecords, makeDevice } from '../../test/support/memory-device-records.js'
 import { parseConfig } from '../config/app-config.js'
 import { type AuditFact, AuditLog } from '../identity/audit-log.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { isDeviceSecret } from '../identity/device-secrets.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
 import { Sessions } from '../sessions/sessions.js'
@@ -28,11 +30,13 @@ const STORES = ['positions', 'quarantine', 'frames', 'alarms', 'videos', 'comman
 
 function build(...devices: DeviceRecord[]) {
   const records = new MemoryDeviceRecords(devices)
+  const erasing = new ErasingDevices()
   const registry = new DeviceRegistry(
     records,
     new DeviceDirectory(records),
     new Sessions(new Metrics()),
     parseConfig({}),
+    erasing,
   )
   const facts: AuditFact[] = []
   const entries = { append: async (fact: AuditFact) => void facts.push(fact) }
@@ -47,9 +51,11 @@ function build(...devices: DeviceRecord[]) {
   const audit = new AuditLog(entries as never, { together: (work) => work(joined) } as SqlStore)
   /** Which store was erased, and what the registry said of the device then. */
   const erased: Array<[string, string | undefined]> = []
-  const failing = { store: '' }
+  const failing = { store: '', deviceId: undefined as string | undefined }
+  const held = { store: '', until: Promise.resolve() }
   const eraseIn = (store: string) => async (deviceId: string) => {
-    if (failing.store === store) throw new Error(`${store} is away`)
+    if (failing.store === store && (failing.deviceId ?? deviceId) === deviceId) throw new Error(`${store} is away`)
+    if (held.store === store) await held.until
     erased.push([store, (await records.find(deviceId))?.status])
   }
   /** What is left of a device, in any store. */
@@ -64,7 +70,7 @@ function build(...devices: DeviceRecord[]) {
     { eraseDevice: eraseIn('frames'), list: some } as unknown as RawFrameStore,
     { list: some } as unknown as SpoolStore,
   )
-  const erasures = new DeviceErasures(marks as ErasureRecords, registry, erasure, audit)
+  const erasures = new DeviceErasures(marks as ErasureRecords, registry, erasure, audit, erasing)
   return {
     management: new DeviceManagement(registry, erasures, audit),
     erasures,
@@ -74,8 +80,30 @@ function build(...devices: DeviceRecord[]) {
     facts,
     erased,
     failing,
+    /** Makes erasures wait in that store. @returns lets them go on */
+    hold: (store: string) => {
+      const { promise, resolve } = withResolvers()
+      Object.assign(held, { store, until: promise })
+      return resolve
+    },
   }
 }
+
+function withResolvers() {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + 15_000; !isSo(); await sleep(5)) {
+    if (performance.now() > endMs) throw new Error('it never was so')
+  }
+}
+
+afterEach(() => jest.restoreAllMocks())
 
 /** Long enough for what needs no store of its own. */
 const nextTurn = () => sleep(50)
@@ -197,5 +225,119 @@ describe('DeviceManagement', () => {
     await nextTurn()
     await erasures.onModuleDestroy()
     expect([await records.find(IMEI), erased, asked.size]).toEqual([device, [], 0])
+  })
+
+  it.each(['quarantine', 'commands'])(
+    'lets nobody add a device whose leftovers are being erased, at the %s',
+    async (store) => {
+      const { management, left, records, hold, erased } = build()
+      left.push('a position')
+      const goOn = hold(store)
+      const erasing = management.delete(IMEI, true, ACTOR)
+      const before = STORES.slice(0, STORES.indexOf(store))
+      await until(() => erased.length === before.length)
+      const added = management.create({ deviceId: IMEI }, ACTOR)
+      await expect(added).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: expect.any(Number) })
+      await management.create({ deviceId: '350123451234575' }, ACTOR)
+      goOn()
+      await erasing
+      expect(await records.find(IMEI)).toBeUndefined()
+      await management.create({ deviceId: IMEI }, ACTOR)
+      expect(await records.find(IMEI)).toMatchObject({ status: 'active' })
+    },
+  )
+
+  it('lets devices of an id be added again also when its erasure broke off', async () => {
+    const { management, left, records, failing } = build()
+    left.push('a position')
+    failing.store = 'videos'
+    await expect(management.delete(IMEI, true, ACTOR)).rejects.toThrow('videos is away')
+    await management.create({ deviceId: IMEI }, ACTOR)
+    expect(await records.find(IMEI)).toMatchObject({ status: 'active' })
+  })
+
+  it('waits for a device that was being added when its erasure began, and leaves it alone', async () => {
+    jest.spyOn(Logger.prototype, 'warn').mockImplementation()
+    const { management, erasures, asked, left, records, erased } = build()
+    left.push('a position')
+    asked.set(IMEI, { deviceId: IMEI, ...ACTOR, askedAtMs: Date.now() - 1000 })
+    const { promise, resolve } = withResolvers()
+    const insert = records.insert.bind(records)
+    const inserting = jest.spyOn(records, 'insert').mockImplementation(async (record) => {
+      await promise
+      return insert(record)
+    })
+    const added = management.create({ deviceId: IMEI }, ACTOR)
+    await until(() => inserting.mock.calls.length === 1)
+    erasures.onApplicationBootstrap()
+    await nextTurn()
+    resolve()
+    await added
+    await until(() => asked.size === 0)
+    expect([(await records.find(IMEI))?.status, erased]).toEqual(['active', []])
+    await erasures.onModuleDestroy()
+  })
+
+  it('leaves a device alone that another server added while its leftovers were erased', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation()
+    const { management, left, records, hold, erased, asked, facts } = build()
+    left.push('a position')
+    const goOn = hold('commands')
+    const erasing = management.delete(IMEI, true, ACTOR)
+    await until(() => erased.length === STORES.length - 1)
+    const device = makeDevice({ deviceId: IMEI, createdAtMs: Date.now() + 1000 })
+    await records.insert(device)
+    goOn()
+    await erasing
+    expect([await records.find(IMEI), asked.size]).toEqual([device, 0])
+    expect(factsOf(facts).map(([action]) => action)).toEqual(['device.erase'])
+    expect(warned.mock.calls).toEqual([[{ event: 'erasure_given_up', deviceId: IMEI }]])
+  })
+
+  it('finishes the others when one erasure cannot end, and tries that one again', async () => {
+    jest.useFakeTimers()
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementation()
+    jest.spyOn(Logger.prototype, 'log').mockImplementation()
+    const { erasures, asked, failing } = build()
+    for (const deviceId of ['first', 'second', 'third']) asked.set(deviceId, { deviceId, ...ACTOR, askedAtMs: 1000 })
+    Object.assign(failing, { store: 'videos', deviceId: 'first' })
+    erasures.onApplicationBootstrap()
+    await jest.advanceTimersByTimeAsync(0)
+    expect([...asked.keys()]).toEqual(['first'])
+    expect(warned.mock.calls).toEqual([[{ event: 'erasure_failed', deviceId: 'first', reason: 'videos is away' }]])
+    failing.store = ''
+    await jest.advanceTimersByTimeAsync(60_000)
+    expect(asked.size).toBe(0)
+    await erasures.onModuleDestroy()
+    jest.useRealTimers()
+  })
+
+  it('ends an erasure between two steps when the server stops, and finishes it at the next start', async () => {
+    const { management, erasures, asked, hold, erased, records } = build(makeDevice({ deviceId: IMEI }))
+    const goOn = hold('quarantine')
+    const erasing = expect(management.delete(IMEI, true, ACTOR)).rejects.toMatchObject({ code: 'overloaded' })
+    await until(() => erased.length === 1)
+    const stopped = erasures.onModuleDestroy()
+    goOn()
+    await Promise.all([erasing, stopped])
+    expect(erased.map(([store]) => store)).toEqual(['positions', 'quarantine'])
+    expect([(await records.find(IMEI))?.status, [...asked.keys()]]).toEqual(['disabled', [IMEI]])
+  })
+
+  it('does not hold up a stop by a step that takes long', async () => {
+    jest.useFakeTimers()
+    const { management, erasures, hold } = build(makeDevice({ deviceId: IMEI }))
+    const goOn = hold('positions')
+    const erasing = expect(management.delete(IMEI, true, ACTOR)).rejects.toMatchObject({ code: 'overloaded' })
+    await jest.advanceTimersByTimeAsync(0)
+    let hasStopped = false
+    const stopped = erasures.onModuleDestroy().then(() => {
+      hasStopped = true
+    })
+    await jest.advanceTimersByTimeAsync(2000)
+    expect(hasStopped).toBe(true)
+    goOn()
+    await Promise.all([erasing, stopped])
+    jest.useRealTimers()
   })
 })

@@ -2,6 +2,7 @@ import { MemoryDeviceRecords, makeDevice } from '../../test/support/memory-devic
 import { parseConfig } from '../config/app-config.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { hashDeviceSecret, isDeviceSecret } from '../identity/device-secrets.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { Metrics } from '../metrics/metrics.js'
 import { AppError } from '../model/app-error.js'
 import type { ClosingCode } from '../sessions/link.js'
@@ -16,7 +17,7 @@ function build(...devices: DeviceRecord[]) {
   const records = new MemoryDeviceRecords(devices)
   const directory = new DeviceDirectory(records)
   const sessions = new Sessions(new Metrics())
-  const registry = new DeviceRegistry(records, directory, sessions, parseConfig({}))
+  const registry = new DeviceRegistry(records, directory, sessions, parseConfig({}), new ErasingDevices())
   /** What the directory said when a link was ended: a unit that comes straight back must meet the change. */
   const generationsAtClose: Array<string | undefined> = []
   const openLink = (deviceId: string) => {

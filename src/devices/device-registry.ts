@@ -2,6 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import { AppConfig } from '../config/app-config.js'
 import { DeviceDirectory } from '../identity/device-directory.js'
 import { generateDeviceSecret, hashDeviceSecret, newGeneration } from '../identity/device-secrets.js'
+import { ErasingDevices } from '../identity/erasing-devices.js'
 import { newDeviceRecord } from '../identity/new-device-record.js'
 import { AppError } from '../model/app-error.js'
 import { type DeviceId, deviceKindOf } from '../model/device-id.js'
@@ -47,6 +48,7 @@ export class DeviceRegistry implements OnModuleDestroy {
     private readonly directory: DeviceDirectory,
     private readonly sessions: Sessions,
     private readonly config: AppConfig,
+    private readonly erasing: ErasingDevices,
   ) {}
 
   onModuleDestroy(): void {
@@ -66,7 +68,7 @@ export class DeviceRegistry implements OnModuleDestroy {
   /**
    * @param through how it is stored, such as with what else is written then
    * @returns undefined: there is a device with this id
-   * @throws AppError `invalid_imei`
+   * @throws AppError `invalid_imei` | `overloaded` when what a device of this id left is being erased
    */
   async add(
     { deviceId, secret, ...labels }: NewDevice,
@@ -82,13 +84,15 @@ export class DeviceRegistry implements OnModuleDestroy {
       model: labels.model || null,
       secretHash: known === null ? null : hashDeviceSecret(known),
     })
-    return this.inOrder(deviceId, async () => {
-      const insert = async (devices: DeviceRecords) =>
-        (await devices.insert(record)) ? { record, generatedSecret } : undefined
-      const added = await this.orDoubt(deviceId, undefined, () => through(insert))
-      if (added !== undefined) this.directory.put(record)
-      return added
-    })
+    const insert = async (devices: DeviceRecords) =>
+      (await devices.insert(record)) ? { record, generatedSecret } : undefined
+    return this.erasing.add(deviceId, () =>
+      this.inOrder(deviceId, async () => {
+        const added = await this.orDoubt(deviceId, undefined, () => through(insert))
+        if (added !== undefined) this.directory.put(record)
+        return added
+      }),
+    )
   }
 
   /**

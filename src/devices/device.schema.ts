@@ -160,7 +160,7 @@ export const deletionQueryIn = z.strictObject({
 })
 
 /** Codes of lines that an import refuses. */
-export const IMPORT_CODES = ['invalid_csv', 'invalid_imei', 'invalid_field', 'secret_required'] as const
+export const IMPORT_CODES = ['invalid_csv', 'invalid_imei', 'invalid_field', 'secret_required', 'overloaded'] as const
 
 export const importOut = z
   .object({

@@ -64,7 +64,7 @@ export class DevicesController {
     operationId: 'createDevice',
     summary: 'Add a device',
     description:
-      'A device without an IMEI always has a secret; when none is given, one is generated and shown in this answer only, as `secret`. A given secret is never shown again.',
+      'A device without an IMEI always has a secret; when none is given, one is generated and shown in this answer only, as `secret`. A given secret is never shown again. `position` is null also while the positions are out of reach.',
   })
   @Answers(201, 'The device', newDeviceOut, ['Location'])
   @Refuses('invalid_request', 'invalid_imei', 'device_exists', 'body_too_large', 'unsupported_media_type', 'disk_full')
@@ -76,7 +76,7 @@ export class DevicesController {
   ): Promise<NewDeviceJson> {
     const { record, generatedSecret } = await this.management.create(device, actorOf(user, request))
     reply.header('location', `/${API}/devices/${record.deviceId}`)
-    return { ...(await this.devices.show(record)), secret: generatedSecret }
+    return { ...(await this.devices.showChanged(record)), secret: generatedSecret }
   }
 
   @Post('import')
@@ -89,7 +89,7 @@ export class DevicesController {
     summary: 'Add and change many devices from a CSV file',
     description:
       'UTF-8, commas, at most 16 MiB and 100,000 lines. The header row (line 1) names the columns as the body of `POST /devices` does, in any order; an unknown column refuses the whole file. Each line stands for itself: a bad one is listed in `rejected` with the line of the file it begins on (a quoted cell may span several) and never stops the others.\n\n' +
-      'A device that is there is changed in the columns that the file has: an empty cell clears a label, an empty `secret` leaves the secret as it is, and another secret voids its tokens and ends its links. A new device without an IMEI needs a `secret` in the file (`secret_required`), since one generated here could not be shown. Repeating an import changes nothing more.',
+      'A device that is there is changed in the columns that the file has: an empty cell clears a label, an empty `secret` leaves the secret as it is, and another secret voids its tokens and ends its links. A new device without an IMEI needs a `secret` in the file (`secret_required`), since one generated here could not be shown, and one of an id whose data is being erased is not added (`overloaded`). Repeating an import changes nothing more.',
   })
   @Answers(200, 'What became of the lines', importOut)
   @Refuses('disk_full')
@@ -116,7 +116,7 @@ export class DevicesController {
     operationId: 'changeDevice',
     summary: 'Change a device',
     description:
-      'Fields that are not given stay as they are; null or blank clears a label. Disabling ends its links (`device_disabled`) within a second and voids its tokens; after enabling it again the unit logs in anew.',
+      'Fields that are not given stay as they are; null or blank clears a label. Disabling ends its links (`device_disabled`) within a second and voids its tokens; after enabling it again the unit logs in anew. `position` is null also while the positions are out of reach.',
   })
   @Answers(200, 'The device after the change', deviceOut)
   @Refuses('invalid_request', 'not_found', 'body_too_large', 'unsupported_media_type', 'disk_full')
@@ -126,7 +126,7 @@ export class DevicesController {
     @CurrentUser() user: UserCaller,
     @Req() request: FastifyRequest,
   ): Promise<DeviceJson> {
-    return this.devices.show(await this.management.change(deviceId, changes, actorOf(user, request)))
+    return this.devices.showChanged(await this.management.change(deviceId, changes, actorOf(user, request)))
   }
 
   @Delete(':deviceId')
@@ -136,7 +136,7 @@ export class DevicesController {
     operationId: 'deleteDevice',
     summary: 'Remove a device',
     description:
-      'Its links end and its tokens are void. With `erase=true` all that it sent and was told is removed too: positions, alarms, videos with their pictures, uploads under way, commands and refused records, also of a device that was removed before; what a crash leaves half-way is finished by itself. Without, they stay until retention removes what it removes: alarms and videos are listed as before, positions and the list of commands are out of reach unless the device is added again. Commands that have not ended are cancelled.',
+      'Its links end and its tokens are void. With `erase=true` all that it sent and was told is removed too: positions, alarms, videos with their pictures, uploads under way, commands and refused records, also of a device that was removed before; what a crash leaves half-way is finished by itself. As long as that takes, no device of this id can be added (`overloaded`). Without, they stay until retention removes what it removes: alarms and videos are listed as before, positions and the list of commands are out of reach unless the device is added again. Commands that have not ended are cancelled.',
   })
   @Answers(204, 'It is gone')
   @Refuses('invalid_request', 'unknown_parameter', 'not_found', 'disk_full')

@@ -23,6 +23,6 @@ import { VideoErasure } from './video-erasure.js'
     VideoErasure,
     PresenceFlush,
   ],
-  exports: [DeviceErasure],
+  exports: [DeviceErasure, VideoErasure],
 })
 export class DevicesModule {}

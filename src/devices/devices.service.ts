@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { z } from 'zod'
 import { AppError } from '../model/app-error.js'
 import type { DeviceId } from '../model/device-id.js'
+import type { Position } from '../model/position.js'
 import { Sessions } from '../sessions/sessions.js'
 import { PositionStore } from '../storage/positions/position-store.js'
 import { type DeviceRecord, DeviceRecords } from '../storage/sql/device-records.js'
@@ -32,11 +33,19 @@ export class DevicesService {
   async get(deviceId: DeviceId): Promise<DeviceJson> {
     const record = await this.records.find(deviceId)
     if (record === undefined) throw new AppError('not_found')
-    return this.show(record)
+    return this.toOne(record, await this.positions.findLatest(deviceId))
   }
 
-  async show(record: DeviceRecord): Promise<DeviceJson> {
-    const position = await this.positions.findLatest(record.deviceId)
+  /** The change is stored, and who made it is told so, also while the positions are out of reach: without one then. */
+  async showChanged(record: DeviceRecord): Promise<DeviceJson> {
+    const position = await this.positions.findLatest(record.deviceId).catch((error: unknown) => {
+      if (error instanceof AppError) return undefined
+      throw error
+    })
+    return this.toOne(record, position)
+  }
+
+  private toOne(record: DeviceRecord, position: Position | undefined): DeviceJson {
     return toDeviceJson(record, this.sessions.presenceOf(record.deviceId), position)
   }
 

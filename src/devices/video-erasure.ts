@@ -14,15 +14,25 @@ const WAITS = 20
 const WAIT_MS = 200
 const RETRY_AFTER_MS = 60_000
 
+/** Does what is done to one video, by its id, when nobody else in this process does. */
+export type InTurn = <T>(videoId: string, work: () => Promise<T>) => Promise<T>
+
 /** Removes the videos of a device, what was made from them, and what it was uploading. */
 @Injectable()
 export class VideoErasure {
+  private inTurn: InTurn = (_, work) => work()
+
   constructor(
     private readonly videos: VideoRecords,
     private readonly uploads: UploadRecords,
     private readonly directUploads: DirectUploadRecords,
     private readonly blobs: BlobStore,
   ) {}
+
+  /** Must be told how before the first erasure, where others put and remove files and pictures of videos as well. */
+  onTurn(inTurn: InTurn): void {
+    this.inTurn = inTurn
+  }
 
   /** Some of what there is: rows of videos and uploads. */
   async listSome(deviceId: DeviceId): Promise<unknown[]> {
@@ -46,7 +56,8 @@ export class VideoErasure {
       const some = await this.videos.listOfDevice(deviceId, ERASED_AT_ONCE)
       if (some.length === 0) break
       let isAllOurs = true
-      for (const held of some) isAllOurs = (await this.eraseVideo(deviceId, held)) && isAllOurs
+      for (const held of some)
+        isAllOurs = (await this.inTurn(held.id, () => this.eraseVideo(deviceId, held))) && isAllOurs
       if (isAllOurs) continue
       if (++waits === WAITS) throw heldElsewhere()
       await sleep(WAIT_MS)

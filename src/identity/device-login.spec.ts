@@ -10,6 +10,7 @@ import { DeviceDirectory } from './device-directory.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import { DeviceLogin } from './device-login.js'
 import { hashDeviceSecret } from './device-secrets.js'
+import { ErasingDevices } from './erasing-devices.js'
 import { EnvironmentKeys } from './key-source.js'
 import { DeviceAddresses } from './known-addresses.js'
 import { DeviceGate } from './login-gate.js'
@@ -44,6 +45,8 @@ describe('DeviceLogin', () => {
 
   afterEach(() => jest.restoreAllMocks())
 
+  const erasing = new ErasingDevices()
+
   function open(environment: Record<string, string> = {}, isFull = false): DeviceLogin {
     const config = parseConfig(environment)
     const addresses = new DeviceAddresses(records.devices)
@@ -52,7 +55,8 @@ describe('DeviceLogin', () => {
     const issuer = new TokenIssuer(keys, { deviceS: config.DEVICE_TOKEN_TTL_S, userS: config.USER_TOKEN_TTL_S })
     const disk = new DiskGuard('.', 0, metrics)
     if (isFull) jest.spyOn(disk, 'isFull', 'get').mockReturnValue(true)
-    return new DeviceLogin(directory, new DeviceEnrolment(config, records.devices, disk), gate, issuer)
+    const enrolment = new DeviceEnrolment(config, records.devices, disk, erasing)
+    return new DeviceLogin(directory, enrolment, gate, issuer)
   }
 
   async function store(changes: Partial<DeviceRecord> = {}): Promise<string> {
@@ -116,6 +120,19 @@ describe('DeviceLogin', () => {
       Array.from({ length: 10 }, () => outcomeOf(isOpen.login(from('490154203237518')))),
     )
     expect(outcomes).toEqual(Array(10).fill(864_000))
+  })
+
+  it('registers nobody whose data is being erased, and everybody when that is done', async () => {
+    const login = open({ DEVICE_ENROLMENT: 'open' })
+    const unit = '356307042441021'
+    await erasing.begin(unit)
+    await expect(login.login(from(unit))).rejects.toMatchObject({
+      code: 'overloaded',
+      retryAfterMs: expect.any(Number),
+    })
+    expect(await records.devices.find(unit)).toBeUndefined()
+    erasing.end(unit)
+    expect(await outcomeOf(login.login(from(unit)))).toBe(864_000)
   })
 
   it('does not bring back a device that an operator disabled where enrolment is open', async () => {

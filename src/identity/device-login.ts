@@ -24,7 +24,7 @@ export class DeviceLogin {
     private readonly issuer: TokenIssuer,
   ) {}
 
-  /** @throws AppError `login_refused` | `too_many_requests` | `store_unavailable` | `disk_full` */
+  /** @throws AppError `login_refused` | `too_many_requests` | `store_unavailable` | `disk_full` | `overloaded` */
   async login({ deviceId, secret, address }: DeviceLoginRequest): Promise<IssuedToken> {
     const entrance = await this.gate.enter({ id: deviceId, address })
     const device = await this.findAdmissible(deviceId, secret)

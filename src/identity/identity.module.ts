@@ -16,6 +16,7 @@ import { DeviceDirectory } from './device-directory.js'
 import { DeviceEnrolment } from './device-enrolment.js'
 import { DeviceLearning } from './device-learning.js'
 import { DeviceLogin } from './device-login.js'
+import { ErasingDevices } from './erasing-devices.js'
 import { FirstAdmin } from './first-admin.js'
 import { IdempotencyInterceptor } from './idempotency.interceptor.js'
 import { IdempotencyClaims } from './idempotency-claims.js'
@@ -115,6 +116,7 @@ const logins: Provider[] = [
   DeviceEnrolment,
   DeviceLearning,
   DeviceLogin,
+  ErasingDevices,
   TrackerDoor,
   UserDoor,
   UserLogin,
@@ -140,6 +142,7 @@ const logins: Provider[] = [
     AuditLog,
     DeviceDirectory,
     DeviceLearning,
+    ErasingDevices,
     FirstAdmin,
     SigningKeys,
     TokenIssuer,

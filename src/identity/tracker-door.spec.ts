@@ -8,6 +8,7 @@ import { DiskGuard } from '../storage/disk-guard.js'
 import type { DeviceRecord } from '../storage/sql/device-records.js'
 import { DeviceDirectory } from './device-directory.js'
 import { DeviceEnrolment } from './device-enrolment.js'
+import { ErasingDevices } from './erasing-devices.js'
 import { DeviceAddresses } from './known-addresses.js'
 import { DeviceGate } from './login-gate.js'
 import { LoginLimits } from './login-limits.js'
@@ -39,7 +40,8 @@ describe('the door of trackers', () => {
     const limits = new LoginLimits(config.LOGIN_FAILURES_PER_MINUTE, addresses)
     const gate = new DeviceGate('device', limits, addresses, new RefusalPace(PACE_MS), metrics)
     directory = new DeviceDirectory(records.devices)
-    const enrolment = new DeviceEnrolment(config, records.devices, new DiskGuard('.', 0, metrics))
+    const disk = new DiskGuard('.', 0, metrics)
+    const enrolment = new DeviceEnrolment(config, records.devices, disk, new ErasingDevices())
     door = new TrackerDoor(config, directory, enrolment, gate)
   }
 

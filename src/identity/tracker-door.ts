@@ -19,7 +19,7 @@ export class TrackerDoor {
 
   /**
    * @returns undefined: unknown, disabled, or a device whose secret would be needed; which of them, is not told
-   * @throws AppError `too_many_requests` | `store_unavailable` | `disk_full`
+   * @throws AppError `too_many_requests` | `store_unavailable` | `disk_full` | `overloaded`
    */
   async admit(imei: string, address: string): Promise<DeviceIdentity | undefined> {
     // What is no IMEI is refused before it is used for anything.
@@ -48,7 +48,7 @@ export class TrackerDoor {
    * As {@link admit}, for who is told nothing when it is refused, and at once. The address is what the sender claims: refusals count
    * against it apart from those of logins, or whoever forges it would shut others out.
    * @returns undefined: not let in
-   * @throws AppError `too_many_requests` | `store_unavailable` | `disk_full`
+   * @throws AppError `too_many_requests` | `store_unavailable` | `disk_full` | `overloaded`
    */
   async admitUnanswered(imei: string, claimedAddress: string): Promise<DeviceIdentity | undefined> {
     if (deviceKindOf(imei, this.config.IMEI_CHECK) !== 'imei') return undefined

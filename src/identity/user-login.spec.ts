@@ -147,6 +147,18 @@ describe('UserLogin', () => {
     expect(entry).toMatchObject({ by: 'system', target: username, address: ADDRESS })
   })
 
+  it('writes down that a refresh token was used twice also when nobody can say whose it was', async () => {
+    const login = open()
+    const { refreshToken } = await login.login(await store(), PASSWORD, ADDRESS)
+    await login.refresh(refreshToken, ADDRESS)
+    const before = await records.audit.list({ actions: ['session.reuse'], limit: 10 })
+    jest.spyOn(records.users, 'findSession').mockRejectedValueOnce(new AppError('store_unavailable'))
+    expect(await codeOf(login.refresh(refreshToken, ADDRESS))).toBe('token_invalid')
+    const after = await records.audit.list({ actions: ['session.reuse'], limit: 10 })
+    expect(after.length).toBe(before.length + 1)
+    expect(after[0]).toMatchObject({ by: 'system', target: null, address: ADDRESS })
+  })
+
   it('lets one of two exchanges at the same time win, and ends the session', async () => {
     const login = open()
     const { refreshToken, accessToken } = await login.login(await store(), PASSWORD, ADDRESS)
@@ -296,10 +308,40 @@ describe('UserLogin', () => {
     const insertSession = records.users.insertSession.bind(records.users)
     jest.spyOn(records.users, 'insertSession').mockImplementationOnce(async (...session) => {
       await records.users.update(username, changes)
-      await insertSession(...session)
+      return insertSession(...session)
     })
     expect(await codeOf(login.login(username, PASSWORD, ADDRESS))).toBe('login_refused')
     expect(await records.users.endSessionsOf(username, Date.now())).toEqual([])
+  })
+
+  it('gives no session to a user who was deleted while the password was being hashed', async () => {
+    const username = await store()
+    const login = open()
+    const insertSession = records.users.insertSession.bind(records.users)
+    jest.spyOn(records.users, 'insertSession').mockImplementationOnce(async (...session) => {
+      await records.users.delete(username)
+      return insertSession(...session)
+    })
+    expect(await codeOf(login.login(username, PASSWORD, ADDRESS))).toBe('login_refused')
+  })
+
+  it.each([
+    ['gave the user another password', { passwordHash: 'another' }, true],
+    ['ended all sessions of the user', { disabled: true }, false],
+  ])('does not overrule an admin who %s while the new password was being hashed', async (_, changes, isSessionLeft) => {
+    const login = open()
+    const username = await store()
+    const caller = await callerOf((await login.login(username, PASSWORD, ADDRESS)).accessToken)
+    const makeHash = hasher.hash.bind(hasher)
+    jest.spyOn(hasher, 'hash').mockImplementationOnce(async (password) => {
+      await records.users.update(username, changes)
+      await records.users.endSessionsOf(username, Date.now(), isSessionLeft ? caller.sessionId : undefined)
+      return makeHash(password)
+    })
+    const changing = login.changePassword(caller, PASSWORD, 'another horse battery', ADDRESS)
+    expect(await codeOf(changing)).toBe('login_refused')
+    expect(await records.users.find(username)).toMatchObject({ passwordHash, ...changes })
+    expect(await records.audit.list({ actions: ['user.password'], by: [username], limit: 1 })).toEqual([])
   })
 
   it('writes logins and logouts down, and never a secret', async () => {

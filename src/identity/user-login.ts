@@ -42,14 +42,17 @@ export class UserLogin {
     await this.door.gate.pass(entrance)
     const session = this.newSession(username)
     const refreshToken = newRefreshToken(session.sessionId)
-    await this.records.insertSession(session, hashOf(refreshToken))
-    const live = await this.confirm(session, user.passwordHash)
+    const isStored = await this.records.insertSession(session, hashOf(refreshToken))
+    const live = isStored ? await this.confirm(session, user.passwordHash) : undefined
     if (live === undefined) return this.door.gate.refuse(entrance)
     await this.audit.record({ by: username, action: 'user.login', target: username, address })
     return this.tokensOf(session, live, refreshToken)
   }
 
-  /** The user may have been disabled or given another password while this one was being hashed: the new session must not survive that. */
+  /**
+   * The user may have been disabled, deleted or given another password while this one was being hashed: the new session must not survive
+   * that.
+   */
   private async confirm(session: UserSessionRecord, passwordHash: string): Promise<UserSession | undefined> {
     const user = await this.records.find(session.username)
     if (user?.passwordHash === passwordHash && !user.disabled) return this.sessions.find(session.sessionId)
@@ -102,30 +105,35 @@ export class UserLogin {
 
   /**
    * Changes the caller's own password and ends their other sessions.
-   * @throws AppError `login_refused` when `current` is wrong | `too_many_requests` | `overloaded`
+   * @throws AppError `login_refused` when `current` is wrong, or not the password any more when the new one is stored |
+   * `too_many_requests` | `overloaded`
    */
   async changePassword(caller: UserCaller, current: string, next: string, address: string): Promise<void> {
-    const { username, sessionId } = caller
+    const { username } = caller
     const entrance = await this.door.gate.enter({ id: username, address })
     const user = await this.records.find(username)
-    if (!(await this.door.hasher.isPassword(current, user?.passwordHash))) return this.door.gate.refuse(entrance)
+    const isRight = await this.door.hasher.isPassword(current, user?.passwordHash)
+    if (user === undefined || !isRight) return this.door.gate.refuse(entrance)
     await this.door.gate.pass(entrance)
     const passwordHash = await this.door.hasher.hash(next)
-    const ended = await this.sessions.changing(username, () =>
+    const hashes = { before: user.passwordHash, after: passwordHash }
+    const replacing = this.sessions.changing(username, () =>
       this.audit.change(
-        async ({ users }) => {
-          await users.update(username, { passwordHash })
-          return users.endSessionsOf(username, Date.now(), sessionId)
-        },
+        ({ users }) => replaceOwnPassword(users, caller, hashes),
         () => ({ by: username, action: 'user.password', target: username, address }),
       ),
     )
+    const ended = await replacing.catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'login_refused') return this.door.gate.refuse(entrance)
+      throw error
+    })
     this.sessions.ended(ended)
   }
 
   private async endStolen(sessionId: string, address: string): Promise<never> {
     this.sessions.ended([sessionId])
-    const session = await this.records.findSession(sessionId)
+    // It is ended, and is written down whoever's it was.
+    const session = await this.records.findSession(sessionId).catch(() => undefined)
     await this.audit.record({
       by: 'system',
       action: 'session.reuse',
@@ -155,6 +163,22 @@ export class UserLogin {
     const { token, expiresInS } = await this.door.issuer.issueUser(session)
     return { accessToken: token, refreshToken, expiresInS, user: { username, role } }
   }
+}
+
+/**
+ * Overrules nobody who gave the user another password, or ended the session, since `before` was looked at.
+ * @returns the sessions that ended with it
+ * @throws AppError `login_refused`: then the transaction must undo it
+ */
+async function replaceOwnPassword(
+  users: UserRecords,
+  { username, sessionId }: UserCaller,
+  hashes: { readonly before: string; readonly after: string },
+): Promise<string[]> {
+  const isReplaced = await users.replacePassword(username, hashes)
+  const session = await users.findSession(sessionId)
+  if (!isReplaced || session?.endedAtMs !== null) throw new AppError('login_refused')
+  return users.endSessionsOf(username, Date.now(), sessionId)
 }
 
 function newRefreshToken(sessionId: string): string {

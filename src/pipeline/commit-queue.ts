@@ -44,6 +44,7 @@ export abstract class CommitQueue<Item, Written> {
   private isScheduled = false
   private watch: NodeJS.Timeout | undefined
   private idle: Array<() => void> = []
+  private leaving: Array<{ readonly deviceId: DeviceId; readonly resolve: () => void }> = []
 
   constructor(
     private readonly limits: QueueLimits,
@@ -63,6 +64,14 @@ export abstract class CommitQueue<Item, Written> {
   drain(): Promise<void> {
     if (this.queue.length === 0 && this.underWay.length === 0) return Promise.resolve()
     return new Promise((resolve) => this.idle.push(resolve))
+  }
+
+  /** Resolves when nothing of the device waits any more, also what its callers were told took too long. */
+  left(deviceId: DeviceId): Promise<void> {
+    return new Promise((resolve) => {
+      this.leaving.push({ deviceId, resolve })
+      this.tellWhoLeft()
+    })
   }
 
   /** Writes the items of one batch; whatever it throws refuses them all. */
@@ -109,6 +118,7 @@ export abstract class CommitQueue<Item, Written> {
     // Before the answers: the store works on the next batch while those of this one leave.
     if (this.queue.length > 0) void this.write()
     if (result !== undefined) this.answer(batch, result)
+    this.tellWhoLeft()
     if (this.queue.length === 0 && this.underWay.length === 0) this.rest()
   }
 
@@ -157,7 +167,16 @@ export abstract class CommitQueue<Item, Written> {
       this.refuse(waiting, this.tooSlow())
       this.release(waiting)
     }
+    this.tellWhoLeft()
     if (this.queue.length === 0 && this.underWay.length === 0) this.rest()
+  }
+
+  private tellWhoLeft(): void {
+    if (this.leaving.length === 0) return
+    const waiting = new Set([...this.underWay, ...this.queue].map(({ deviceId }) => deviceId))
+    const left = this.leaving.filter(({ deviceId }) => !waiting.has(deviceId))
+    this.leaving = this.leaving.filter(({ deviceId }) => waiting.has(deviceId))
+    for (const { resolve } of left) resolve()
   }
 
   private refuse(waiting: Waiting<Item, Written>, error: AppError): void {

@@ -20,6 +20,8 @@ const SETTLED_WITHIN_MS = 1000
 /** Deliveries on their straight way to the stores. */
 export class DirectAttempts {
   private readonly lanes = new Map<DeviceId, Set<Waiting>>()
+  /** Those that were given up, and that the stores may take all the same. */
+  private readonly late = new Set<Attempt>()
 
   /**
    * @param keep keeps what the stores did not take in time, of one device and in its order; it is called before anything newer of the
@@ -48,6 +50,12 @@ export class DirectAttempts {
     })
   }
 
+  /** Resolves when nothing that was given up of the device is on its way to the stores any more. */
+  async left(deviceId: DeviceId): Promise<void> {
+    const ofDevice = [...this.late].filter(({ delivery }) => delivery.deviceId === deviceId)
+    await Promise.all(ofDevice.map(({ ended }) => ended))
+  }
+
   private enter(attempt: Waiting): void {
     const { deviceId } = attempt.delivery
     const lane = this.lanes.get(deviceId)
@@ -70,7 +78,11 @@ export class DirectAttempts {
     const lane = [...(this.lanes.get(attempt.delivery.deviceId) ?? [])]
     const place = lane.indexOf(attempt)
     const moved = place === -1 ? [] : lane.slice(place)
-    for (const one of moved) this.leave(one)
+    for (const one of moved) {
+      this.leave(one)
+      this.late.add(one)
+      void one.ended.then(() => this.late.delete(one))
+    }
     if (moved.length > 0) void this.move(moved)
   }
 

@@ -192,6 +192,58 @@ describe('GroupCommit', () => {
     }
   })
 
+  it('says when nothing of a device is left, whoever else waits, and what was answered too late included', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] })
+    try {
+      const { store, writes } = manualStore()
+      const commit = new GroupCommit(store, new Metrics(), 1000)
+      const left: string[] = []
+      const watch = (deviceId: string) => commit.left(deviceId).then(() => left.push(deviceId))
+      const stored = [commit.append([position('a', 1)]), commit.append([position('b', 1)])].map(outcomeOf)
+      await turn()
+      const queued = ['c', 'a'].map((deviceId) => outcomeOf(commit.append([position(deviceId, 2)])))
+      const watched = ['a', 'b', 'c', 'nobody'].map(watch)
+      await turn()
+      expect(left).toEqual(['nobody'])
+      writes[0]?.commit()
+      await turn()
+      expect(left).toEqual(['nobody', 'b'])
+      await jest.advanceTimersByTimeAsync(ANSWER_WITHIN_MS + 500)
+      expect(await Promise.all([...stored, ...queued])).toEqual([
+        'stored',
+        'stored',
+        'store_unavailable',
+        'store_unavailable',
+      ])
+      expect(left).toEqual(['nobody', 'b'])
+      writes[1]?.commit()
+      await Promise.all(watched)
+      expect([...left].sort()).toEqual(['a', 'b', 'c', 'nobody'])
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  it('says that nothing of a device is left when what waited of it was let go', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] })
+    try {
+      const { store, writes } = manualStore()
+      const commit = new GroupCommit(store, new Metrics(), 1000)
+      const underWay = outcomeOf(commit.append([position('a', 1)]))
+      await turn()
+      const queued = outcomeOf(commit.append([position('b', 1)]))
+      const left = commit.left('b')
+      await jest.advanceTimersByTimeAsync(ANSWER_WITHIN_MS + 500)
+      expect(await Promise.all([queued, left])).toEqual(['store_unavailable', undefined])
+      writes[0]?.commit()
+      await underWay
+      await turn()
+      expect(writes).toHaveLength(1)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
   it('drains', async () => {
     const { store, writes } = manualStore()
     const commit = new GroupCommit(store, new Metrics(), 1000)

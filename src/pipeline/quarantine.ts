@@ -1,13 +1,17 @@
 import { Logger } from '@nestjs/common'
 import type { Metrics } from '../metrics/metrics.js'
+import type { DeviceId } from '../model/device-id.js'
 import type { Report } from '../model/report.js'
 import type { QuarantinedRecord, QuarantineStore } from '../storage/quarantine/quarantine-store.js'
+import { within } from '../web/within.js'
 
 /** Refused records that may wait for their store; more are counted and dropped, since good data comes first. */
 const MAX_WAITING = 5000
 const MAX_BATCH = 500
 const MAX_RAW_CHARACTERS = 8192
 const LOG_EVERY_MS = 10_000
+/** A stop waits no longer for what waits: it must not cost the rest of the stop its time. */
+const DRAINED_WITHIN_MS = 2000
 
 /** What the records came in. */
 type Source = Pick<Report, 'deviceId' | 'ingress' | 'receivedAtMs' | 'rawOf'>
@@ -17,6 +21,7 @@ export class Quarantine {
   private readonly logger = new Logger('quarantine')
   private waiting: QuarantinedRecord[] = []
   private writing: Promise<void> | undefined
+  private keeping: Promise<void> | undefined
   private loggedAtMs = 0
 
   constructor(
@@ -42,16 +47,27 @@ export class Quarantine {
     if (this.waiting.length > 0) this.writing ??= this.write()
   }
 
-  /** Resolves when what waits was written or given up. */
-  async drain(): Promise<void> {
+  /** Resolves when what waits was written or given up, or after the time given. */
+  async drain(withinMs = DRAINED_WITHIN_MS): Promise<void> {
+    await within(this.written(), withinMs).catch(() => undefined)
+  }
+
+  private async written(): Promise<void> {
     while (this.writing !== undefined) await this.writing
+  }
+
+  /** Drops what waits of a device. Resolves when nothing of it is being written any more. */
+  async forget(deviceId: DeviceId): Promise<void> {
+    this.waiting = this.waiting.filter((record) => record.deviceId !== deviceId)
+    await this.keeping?.catch(() => undefined)
   }
 
   private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, MAX_BATCH)
       try {
-        await this.store.keep(batch)
+        this.keeping = this.store.keep(batch)
+        await this.keeping
         for (const { code } of batch) this.metrics.quarantined.inc({ code })
       } catch (error) {
         this.metrics.quarantineDropped.inc(batch.length)

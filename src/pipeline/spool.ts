@@ -115,10 +115,11 @@ export class Spool {
     return outcome
   }
 
-  /** Removes what waits of the device, for good. */
+  /** Removes what waits of the device, for good. Resolves when nothing of it is on its straight way to the stores either. */
   async eraseDevice(deviceId: DeviceId): Promise<void> {
     const ofDevice = [...this.underWay].filter(([, id]) => id === deviceId)
     await Promise.allSettled(ofDevice.map(([outcome]) => outcome))
+    await this.attempts.left(deviceId)
     await this.drainer.without(deviceId, async () => {
       await this.store.eraseDevice(deviceId)
       this.waiting.delete(deviceId)

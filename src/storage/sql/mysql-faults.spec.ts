@@ -245,12 +245,13 @@ describeOn('SQL_URL', 'MySQL or MariaDB in trouble', () => {
       const source = await openWithTable()
       await source.query("INSERT INTO t VALUES ('a', 0), ('b', 0)")
       let attempts = 0
+      const bothHoldOne = meeting(2)
 
       const both = (['a', 'b'] as const).map((first) =>
         source.transaction(async (manager) => {
           attempts++
           await manager.query('UPDATE t SET v = v + 1 WHERE k = ?', [first])
-          await sleep(100)
+          await bothHoldOne()
           await manager.query('UPDATE t SET v = v + 1 WHERE k <> ?', [first])
         }),
       )
@@ -282,12 +283,13 @@ describeOn('SQL_URL', 'MySQL or MariaDB in trouble', () => {
     it('do not let a beaten transaction go on, even if the work does not mind', async () => {
       const source = await openWithTable()
       await source.query("INSERT INTO t VALUES ('a', 0), ('b', 0)")
+      const bothHoldOne = meeting(2)
 
       const both = (['a', 'b'] as const).map((first) =>
         source.transaction(async (manager) => {
           const second = first === 'a' ? 'b' : 'a'
           await manager.query('UPDATE t SET v = v + 1 WHERE k = ?', [first])
-          await sleep(100)
+          await bothHoldOne()
           await manager.query('UPDATE t SET v = v + 1 WHERE k = ?', [second]).catch(() => undefined)
           await manager.query('INSERT INTO t VALUES (?, 0)', [`of ${first}`])
         }),
@@ -530,3 +532,17 @@ describeOn('SQL_URL', 'MySQL or MariaDB in trouble', () => {
     })
   })
 })
+
+/** Where each waits until so many have come; who comes again later goes on at once. */
+function meeting(size: number): () => Promise<void> {
+  let come = 0
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  return () => {
+    come++
+    if (come === size) begin()
+    return begun
+  }
+}

@@ -1,4 +1,4 @@
-import type { EntityManager, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import type { ObjectLiteral, SelectQueryBuilder } from 'typeorm'
 
 /**
  * Lets nobody else change the selected rows until the transaction ends. On SQLite the transaction itself does: it begins with
@@ -6,9 +6,4 @@ import type { EntityManager, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
  */
 export function lockRows<Row extends ObjectLiteral>(query: SelectQueryBuilder<Row>): SelectQueryBuilder<Row> {
   return query.dataSource.options.type === 'better-sqlite3' ? query : query.setLock('pessimistic_write')
-}
-
-/** The same for a statement that is written out: what goes to its end. */
-export function lockClause({ dataSource }: EntityManager): string {
-  return dataSource.options.type === 'better-sqlite3' ? '' : ' FOR UPDATE'
 }

@@ -8,6 +8,13 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof Error && 'code' in error && DUPLICATE_KEY.has(String(error.code))
 }
 
+const MISSING_REFERENCE = new Set(['ER_NO_REFERENCED_ROW_2', 'SQLITE_CONSTRAINT_FOREIGNKEY'])
+
+/** Whether a write failed because the row that it refers to is not there, on any of the databases. */
+export function isMissingReference(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && MISSING_REFERENCE.has(String(error.code))
+}
+
 /** SQLite's words, and the classes of the SQL standard (22: data, 23: constraints), for a value that a table does not take. */
 const SQLITE_REFUSES_VALUE = /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/
 const SQL_STATE_REFUSES_VALUE = /^2[23]/

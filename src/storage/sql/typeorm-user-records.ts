@@ -4,7 +4,7 @@ import { RefreshTokenEntity } from './entities/refresh-token-entity.js'
 import { UserEntity } from './entities/user-entity.js'
 import { UserSessionEntity } from './entities/user-session-entity.js'
 import { lockRows } from './row-lock.js'
-import { isDuplicateKey } from './sql-errors.js'
+import { isDuplicateKey, isMissingReference } from './sql-errors.js'
 import type { SqlSource } from './sql-source.js'
 import { type UserQuery, type UserRecord, UserRecords, type UserSessionRecord } from './user-records.js'
 
@@ -70,6 +70,16 @@ export class TypeormUserRecords extends UserRecords {
     })
   }
 
+  async replacePassword(username: string, { before, after }: { before: string; after: string }): Promise<boolean> {
+    const { affected } = await this.source
+      .createQueryBuilder()
+      .update(UserEntity)
+      .set({ passwordHash: after })
+      .where('username = :username AND passwordHash = :before', { username, before })
+      .execute()
+    return affected === 1
+  }
+
   async delete(username: string): Promise<boolean | 'last_admin'> {
     return this.source.transaction(async (manager) => {
       if (await isOnlyEnabledAdmin(manager, username)) return 'last_admin'
@@ -84,11 +94,18 @@ export class TypeormUserRecords extends UserRecords {
     })
   }
 
-  async insertSession(session: UserSessionRecord, refreshHash: string): Promise<void> {
-    await this.source.transaction(async (manager) => {
-      await manager.createQueryBuilder().insert().into(UserSessionEntity).values(session).updateEntity(false).execute()
-      await insertToken(manager, refreshHash, session.sessionId)
-    })
+  async insertSession(session: UserSessionRecord, refreshHash: string): Promise<boolean> {
+    try {
+      await this.source.transaction(async (manager) => {
+        const query = manager.createQueryBuilder().insert().into(UserSessionEntity)
+        await query.values(session).updateEntity(false).execute()
+        await insertToken(manager, refreshHash, session.sessionId)
+      })
+      return true
+    } catch (error) {
+      if (isMissingReference(error)) return false
+      throw error
+    }
   }
 
   async findSession(sessionId: string): Promise<UserSessionRecord | undefined> {

@@ -69,7 +69,7 @@ export class TypeormVideoRecords extends VideoRecords {
       })
       .where(`id = :id AND uploadedAtMs IS NULL AND ${this.isNotAnothers}`, { id, uploadedAtMs, node: this.node })
       .execute()
-    // None affected is no news: where the answer was lost the statement is repeated, and finds nothing to change.
+    // None affected is no news: a row that was shown before, by a call whose answer was lost, has nothing to change.
     return (await this.find(id)) ?? (affected === 1 ? 'removed' : undefined)
   }
 
@@ -86,7 +86,7 @@ export class TypeormVideoRecords extends VideoRecords {
       .where('id = :id', { id })
       .andWhere(`(${this.isNotAnothers} OR claimedAtMs IS NULL OR claimedAtMs <= ${now} - :forMs)`, { node, forMs })
       .execute()
-    // Asked, not counted: where the answer was lost the statement is repeated, and finds nothing to change.
+    // Asked, not counted: not every database counts a row as affected that had the values already.
     return this.rows().where('video.id = :id AND video.claimedBy = :node', { id, node }).getExists()
   }
 

@@ -86,6 +86,19 @@ export function userRecordsContract(database: string, open: () => Promise<Opened
         expect(await records.update('nobody', { role: 'admin' })).toBeUndefined()
       })
 
+      it('are given another password only as long as they have the one before', async () => {
+        await insertAll(user('ann', { passwordHash: 'Old' }), user('bob', { passwordHash: 'Old' }))
+        const from = (before: string, after: string) => records.replacePassword('ann', { before, after })
+
+        expect(await from('other', 'new')).toBe(false)
+        expect(await from('old', 'new')).toBe(false)
+        expect((await Promise.all(['a', 'b', 'c'].map((after) => from('Old', after)))).filter(Boolean)).toEqual([true])
+        expect(await records.replacePassword('nobody', { before: 'Old', after: 'new' })).toBe(false)
+
+        expect((await records.find('ann'))?.passwordHash).toMatch(/^[abc]$/)
+        expect(await records.find('bob')).toEqual(user('bob', { passwordHash: 'Old' }))
+      })
+
       it('are deleted once, with their sessions', async () => {
         await insertAll(user('ann'), user('bob'))
         await records.insertSession(session('s1'), 'r1')
@@ -151,6 +164,15 @@ export function userRecordsContract(database: string, open: () => Promise<Opened
 
         expect(await records.findSession('s1')).toEqual(session('s1'))
         expect(await records.findSession('S1')).toBeUndefined()
+      })
+
+      it('do not begin for a user who is gone', async () => {
+        await records.delete('bob')
+
+        expect(await records.insertSession(session('s1', { username: 'bob' }), 'r1')).toBe(false)
+        expect(await records.insertSession(session('s2'), 'r1')).toBe(true)
+
+        expect(await records.findSession('s1')).toBeUndefined()
       })
 
       it('exchange each refresh token once, for one that works', async () => {

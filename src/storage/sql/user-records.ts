@@ -43,10 +43,16 @@ export abstract class UserRecords {
     username: string,
     changes: Partial<Pick<UserRecord, 'passwordHash' | 'role' | 'disabled'>>,
   ): Promise<UserRecord | undefined | 'last_admin'>
+  /** Gives a user another password if it is still the one it was. @returns false: it is not, or there is no such user */
+  abstract replacePassword(
+    username: string,
+    hashes: { readonly before: string; readonly after: string },
+  ): Promise<boolean>
   /** Removes a user and their sessions. @returns `'last_admin'`: refused */
   abstract delete(username: string): Promise<boolean | 'last_admin'>
 
-  abstract insertSession(session: UserSessionRecord, refreshHash: string): Promise<void>
+  /** @returns false: there is no such user (nothing is stored then) */
+  abstract insertSession(session: UserSessionRecord, refreshHash: string): Promise<boolean>
   abstract findSession(sessionId: string): Promise<UserSessionRecord | undefined>
   /**
    * Exchanges a refresh token for the next one of its family, once.
