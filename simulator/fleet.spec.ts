@@ -112,7 +112,7 @@ describe('a fleet on a bad network', () => {
   it('sends again what no ack came for', async () => {
     let events = 0
     server.judge = () => (++events <= 2 ? 'store_in_silence' : 'store')
-    const summary = await fleetOf({ ackTimeoutMs: 200 }).run()
+    const summary = await fleetOf({ ackTimeoutMs: 2000 }).run()
     expect(server.storedTimes(FIRST_IMEI)).toEqual(allTimes)
     expect(summary.tally).toMatchObject({ unanswered: 2, resent: 100, accepted: 1094, duplicates: 100 })
   })

@@ -58,6 +58,12 @@ async function showUntold(fileName: string): Promise<string> {
   return id
 }
 
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 10_000; !(await isTrue()); await sleep(20)) {
+    if (performance.now() > endMs) throw new Error('it does not come about')
+  }
+}
+
 async function stop(): Promise<void> {
   for (const socket of sockets.splice(0)) socket.close()
   await running.close()
@@ -96,7 +102,10 @@ describe('an alarm that the store can never take', () => {
     await calls.until(() => news.length === 40)
     expect(await calls.metric('milepost_refusals_total{ingress="socket",code="invalid_request"}')).toBe(1)
     expect(await calls.metric('milepost_refusals_total{ingress="http",code="invalid_request"}')).toBe(1)
-    const kept = await running.api.all<Record<string, unknown>>('/api/v1/quarantine', running.admin)
+    const quarantined = () => running.api.all<Record<string, unknown>>('/api/v1/quarantine', running.admin)
+    // An answer does not wait for it.
+    await until(async () => (await quarantined()).length >= 2)
+    const kept = await quarantined()
     const source = { deviceId: IMEI, code: 'invalid_request', raw: expect.stringContaining('"type":"SOS"') }
     expect(kept.map(({ ingress }) => ingress).sort()).toEqual(['http', 'socket'])
     expect(kept).toMatchObject([source, source])
@@ -135,11 +144,7 @@ describe('a video that is shown beside the alarm that names it', () => {
     expect((await calls.get(String(body.id))).body).toEqual(body)
     await stop()
     await start(directory)
-    const isJoined = async () => (await calls.list('hasVideo=true')).length === 1
-    for (let waitedMs = 0; !(await isJoined()); waitedMs += 50) {
-      if (waitedMs > 5000) throw new Error('it was not joined')
-      await sleep(50)
-    }
+    await until(async () => (await calls.list('hasVideo=true')).length === 1)
     expect((await calls.get(String(body.id))).body.files).toEqual([
       { fileName: 'a.mp4', videoId: null },
       { fileName: 'b.mp4', videoId: id },

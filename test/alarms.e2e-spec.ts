@@ -196,11 +196,13 @@ describe('POST /alarms', () => {
 
   it('counts against the limit of events, in headers too', async () => {
     await start({ DEVICE_EVENTS_PER_SECOND: '1' })
-    const answers = []
-    for (let n = 0; n < 6; n++) answers.push(await calls.raise(token, crash()))
-    expect(answers.map(({ status }) => status)).toEqual([201, 200, 200, 200, 200, 429])
-    expect(answers[1]?.headers.get('ratelimit-remaining')).toBe('3')
-    expect(Number(answers[5]?.headers.get('retry-after'))).toBeGreaterThan(0)
+    // At once: within a second the first one is forgiven.
+    const answers = await Promise.all(Array.from({ length: 6 }, () => calls.raise(token, crash())))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 201, 429])
+    const remaining = answers.map(({ headers }) => headers.get('ratelimit-remaining'))
+    expect(remaining.sort()).toEqual(['0', '0', '1', '2', '3', '4'])
+    const refused = answers.find(({ status }) => status === 429)
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 })
 
@@ -235,8 +237,10 @@ describe('the event alarm', () => {
   it('counts against the limit of events', async () => {
     await start({ DEVICE_EVENTS_PER_SECOND: '1' })
     const socket = await unit()
-    const answers = []
-    for (let n = 0; n < 6; n++) answers.push(await ask<{ error?: { code: string } }>(socket, 'alarm', crash()))
+    // At once: within a second the first one is forgiven.
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => ask<{ error?: { code: string } }>(socket, 'alarm', crash())),
+    )
     expect(answers.map(({ error }) => error?.code)).toEqual([...Array(5).fill(undefined), 'too_many_requests'])
     expect(answers[5]?.error).toMatchObject({ retryAfterMs: expect.any(Number) })
   })
@@ -271,7 +275,7 @@ describe('a store of alarms that is away', () => {
     expect((await calls.list()).map(({ type }) => type)).toEqual(['CRASH'])
     await sleep(100)
     expect(news.map(({ type }) => type)).toEqual(['CRASH'])
-  }, 20_000)
+  })
 
   it('acknowledges nothing while it fails, and works again without a restart', async () => {
     await start()

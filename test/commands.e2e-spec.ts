@@ -4,6 +4,7 @@ import { AppError } from '../src/model/app-error.js'
 import { DiskGuard } from '../src/storage/disk-guard.js'
 import { CommandRecords } from '../src/storage/sql/command-records.js'
 import { IdempotencyRecords } from '../src/storage/sql/idempotency-records.js'
+import { SqlStore } from '../src/storage/sql/sql-store.js'
 import { type Answer, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { ADMIN_PASSWORD } from './support/server-process.js'
@@ -78,11 +79,10 @@ const cancel = (id: string, token = operator) =>
 const stepsOf = ({ history }: Item) => history.map(({ status, detail }) => detail ?? status)
 
 async function until<T>(look: () => Promise<T>, isRight: (found: T) => boolean): Promise<T> {
-  for (let tries = 0; ; tries++) {
+  for (const endMs = performance.now() + 15_000; ; await sleep(20)) {
     const found = await look()
     if (isRight(found)) return found
-    if (tries > 300) throw new Error(`still ${JSON.stringify(found)}`)
-    await sleep(20)
+    if (performance.now() > endMs) throw new Error(`still ${JSON.stringify(found)}`)
   }
 }
 const untilStatus = (id: string, status: string) =>
@@ -226,8 +226,14 @@ describe('sending a command', () => {
 
   it('is not sent twice either when the store failed after it was stored; the repeat waits for its end', async () => {
     const headers = (waitS: number) => ({ 'idempotency-key': 'one', prefer: `wait=${waitS}` })
-    jest.spyOn(running.app.get(CommandRecords), 'find').mockRejectedValueOnce(new AppError('store_unavailable'))
+    const store = running.app.get(SqlStore)
+    const together = store.together.bind(store)
+    jest.spyOn(store, 'together').mockImplementationOnce(async (work) => {
+      await together(work)
+      throw new AppError('store_unavailable')
+    })
     expect((await send({ type: 'RESET' }, { headers: headers(0) })).body.code).toBe('store_unavailable')
+    const again = send({ type: 'RESET' }, { headers: headers(20) })
     const { socket, orders } = await unit(IMEI, () => ({ status: 'accepted' }))
     await until(
       async () => orders.length,
@@ -235,8 +241,6 @@ describe('sending a command', () => {
     )
     const id = orders[0]?.id ?? ''
     await untilStatus(id, 'accepted')
-    const again = send({ type: 'RESET' }, { headers: headers(20) })
-    await sleep(200)
     expect(await ask(socket, 'command:result', { id, status: 'done' })).toEqual({ ok: true })
     const { status, body } = await again
     expect([status, body.id, body.status, orders.length]).toEqual([200, id, 'done', 1])
@@ -319,9 +323,28 @@ describe('Prefer: wait', () => {
   it('answers 202 with the state so far when the time is up', async () => {
     await unit(IMEI, () => ({ status: 'accepted' }))
     const startedMs = performance.now()
-    const { status, headers, body } = await send({ type: 'RESET' }, { headers: { prefer: 'wait=1' } })
-    expect([status, headers.get('preference-applied'), body.status]).toEqual([202, 'wait=1', 'accepted'])
-    expect(performance.now() - startedMs).toBeGreaterThan(950)
+    const { status, headers, body } = await send({ type: 'RESET' }, { headers: { prefer: 'wait=5' } })
+    expect([status, headers.get('preference-applied'), body.status]).toEqual([202, 'wait=5', 'accepted'])
+    expect(performance.now() - startedMs).toBeGreaterThan(4950)
+  })
+
+  it('answers 202 with the state so far when the store goes away during the wait: it is stored, and sent', async () => {
+    const { orders } = await unit(IMEI, () => ({ status: 'accepted' }))
+    const find = jest.spyOn(running.app.get(CommandRecords), 'find')
+    const request = { headers: { 'idempotency-key': 'one', prefer: 'wait=3' } }
+    const sending = send({ type: 'RESET' }, request)
+    const ids = await until(
+      async () => orders.map(({ id }) => id),
+      (found) => found.length === 1,
+    )
+    await untilStatus(ids[0] ?? '', 'accepted')
+    find.mockRejectedValue(new AppError('store_unavailable'))
+    const { status, headers, body } = await sending
+    find.mockRestore()
+    expect([status, headers.get('preference-applied'), body.id]).toEqual([202, 'wait=3', ids[0]])
+    expect(headers.get('location')).toBe(`/api/v1/commands/${body.id}`)
+    expect((await send({ type: 'RESET' }, request)).body).toEqual(body)
+    expect((await running.api.get<{ items: Item[] }>(PATH, viewer)).body.items.map(({ id }) => id)).toEqual(ids)
   })
 
   it.each(['wait', 'wait=soon', 'wait=-1', 'return=minimal'])('ignores %j', async (prefer) => {
@@ -517,14 +540,14 @@ describe('time and restarts', () => {
 
   it('fails what was accepted and has no result in time, also across a restart', async () => {
     const DATA_DIR = temporaryDirectory()
-    await start({ DATA_DIR, COMMAND_RESULT_TIMEOUT_S: '1' })
+    await start({ DATA_DIR, COMMAND_RESULT_TIMEOUT_S: '5' })
     await unit(IMEI, () => ({ status: 'accepted' }))
-    const first = (await send({ type: 'RESET', ttlSeconds: 1 })).body
+    const first = (await send({ type: 'RESET', ttlSeconds: 5 })).body
     expect(await untilStatus(first.id, 'failed')).toMatchObject({ message: 'no_result' })
     const second = (await send({ type: 'RESET' })).body
     await untilStatus(second.id, 'accepted')
     await running.close()
-    await sleep(1000)
+    await sleep(5000)
     await start({ DATA_DIR })
     const failed = await get(second.id)
     expect([failed.status, stepsOf(failed)]).toEqual(['failed', ['queued', 'sent', 'accepted', 'no_result']])

@@ -2,11 +2,17 @@ import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Socket } from 'socket.io-client'
+import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../src/model/video-keys.js'
 import { RawFrameStore } from '../src/storage/frames/raw-frame-store.js'
+import { PositionStore } from '../src/storage/positions/position-store.js'
+import { QuarantineStore } from '../src/storage/quarantine/quarantine-store.js'
+import { AlarmRecords } from '../src/storage/sql/alarm-records.js'
+import { VideoLocks } from '../src/videos/video-locks.js'
 import { type Api, testImei } from './support/api.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { ADMIN_PASSWORD, ServerProcess } from './support/server-process.js'
 import { spoiledBuild } from './support/spoiled-build.js'
+import { StoredVideos } from './support/stored-videos.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { ask, connectSocket } from './support/unit-socket.js'
 
@@ -69,6 +75,34 @@ describe('erasing a device', () => {
     ])
   })
 
+  it('takes a video when it is its turn, with the pictures that were just being put in their places', async () => {
+    const { api, admin } = running
+    await fill(api, admin)
+    const stored = new StoredVideos(running)
+    const video = await stored.add({ deviceId: IMEI, thumbnail: Buffer.from('jpg') })
+    const thumbnail = thumbnailKeyOf(video.id)
+    let release: () => void = () => undefined
+    const wanted = new Promise<void>((resolve) => {
+      void stored
+        .get(VideoLocks)
+        .acquire(video.id, resolve)
+        .then((given) => {
+          release = given
+        })
+    })
+    const erased = erase(api, admin)
+    await Promise.race([wanted, erased])
+    expect([await stored.blobs.stat(fileKeyOf(video)), await stored.blobs.stat(thumbnail)]).toEqual([
+      { bytes: video.bytes },
+      { bytes: 3 },
+    ])
+    await stored.blobs.put(screenshotKeyOf(video.id, 1), Buffer.from('jpg'))
+    release()
+    expect((await erased).status).toBe(204)
+    for (const key of [fileKeyOf(video), thumbnail, screenshotKeyOf(video.id, 1)])
+      expect(await stored.blobs.stat(key)).toBeUndefined()
+  })
+
   it('takes its raw frames, and those that are all there is of a device', async () => {
     const { api, admin, app } = running
     await fill(api, admin)
@@ -84,6 +118,34 @@ describe('erasing a device', () => {
     expect((await api.request('DELETE', path, { token: admin })).status).toBe(204)
     expect((await api.request('DELETE', path, { token: admin })).status).toBe(404)
     expect([await leftOf(IMEI), await leftOf(other), await leftOf(unknown)]).toEqual([[], [other], []])
+  })
+
+  it.each([
+    ['a position', PositionStore, 'append', 'locations', { latitude: 48.1, longitude: 11.5 }],
+    ['an alarm', AlarmRecords, 'raise', 'alarms', { type: 'SOS' }],
+    ['a refused position', QuarantineStore, 'keep', 'locations', { latitude: 148.1, longitude: 11.5 }],
+  ])('takes also %s that was on its way to the store', async (_, port, method, path, body) => {
+    const { api, admin, app } = running
+    await fill(api, admin)
+    const unit = await api.loginDevice(IMEI)
+    let goOn: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const store = app.get<Record<string, (...given: unknown[]) => Promise<unknown>>>(port)
+    const write = store[method]?.bind(store)
+    const writing = jest.spyOn(store, method).mockImplementationOnce((...given) => gate.then(() => write?.(...given)))
+    const said = api.post(`${API}/${path}`, { time: '2026-11-22T07:31:00.000Z', ...body }, unit)
+    while (writing.mock.calls.length === 0) await sleep(5)
+    const erased = erase(api, admin)
+    // Were it not waited for, it would be stored behind the answer.
+    await Promise.race([erased, sleep(1500)])
+    goOn()
+    expect((await erased).status).toBe(204)
+    await said
+    await writing.mock.results[0]?.value
+    expect(await leftOf(api, admin)).toEqual([])
+    expect(await api.all(`${API}/quarantine?deviceId=${IMEI}`, admin)).toEqual([])
   })
 
   it('answers those who wait for its commands at once, and tells those who watch', async () => {
@@ -109,7 +171,7 @@ describe('erasing a device', () => {
     const ended = () => news.filter((command) => command.status === 'cancelled').map(({ type }) => type)
     while (ended().length < 2) await sleep(20)
     expect(ended().sort()).toEqual(['REBOOT', 'RESET'])
-  }, 30_000)
+  })
 })
 
 describe('an erasure that the server does not survive', () => {

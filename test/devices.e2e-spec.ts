@@ -1,4 +1,6 @@
 import type { Socket } from 'socket.io-client'
+import { AppError } from '../src/model/app-error.js'
+import { PositionStore } from '../src/storage/positions/position-store.js'
 import { DeviceRecords } from '../src/storage/sql/device-records.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { DEVICES, DeviceCalls, type DeviceItem } from './support/device-calls.js'
@@ -85,6 +87,19 @@ describe('devices', () => {
       expect(text).not.toContain(GIVEN_SECRET)
     })
 
+    it('answers what was stored also while the positions are out of reach', async () => {
+      const findLatest = jest.spyOn(running.app.get(PositionStore), 'findLatest')
+      findLatest.mockRejectedValue(new AppError('store_unavailable'))
+      const added = await devices.call('POST', '', { deviceId: 'gate-5' })
+      const changed = await devices.call('PATCH', '/gate-5', { name: 'Gate' })
+      expect((await devices.call('GET', '/gate-5')).body.code).toBe('store_unavailable')
+      findLatest.mockRestore()
+      expect([added.status, added.body.position, changed.status]).toEqual([201, null, 200])
+      expect(changed.body).toMatchObject({ name: 'Gate', position: null })
+      const secret = { deviceId: 'gate-5', secret: added.body.secret }
+      expect((await running.api.post('/api/v1/auth/device', secret)).status).toBe(200)
+    })
+
     it('answers a repeat with the same key as the first time', async () => {
       const headers = { 'idempotency-key': 'once' }
       const add = (body: unknown) =>
@@ -166,9 +181,9 @@ describe('devices', () => {
       const token = await running.api.loginDevice(deviceId)
       const socket = await connect(token)
       expect((await devices.call('GET', `/${deviceId}`)).body).toMatchObject({ online: true, transport: 'socket' })
-      const startedMs = performance.now()
       const closing = closingOf(socket)
       expect((await devices.call('PATCH', `/${deviceId}`, { status: 'disabled' })).body.status).toBe('disabled')
+      const startedMs = performance.now()
       expect((await closing).code).toBe('device_disabled')
       expect(performance.now() - startedMs).toBeLessThan(1000)
       expect((await devices.call('GET', `/${deviceId}`)).body).toMatchObject({ online: false, transport: null })

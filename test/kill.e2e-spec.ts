@@ -26,7 +26,7 @@ describe('a server that is killed under load', () => {
       const dist = buildThatAcksBeforeCommit()
       const result = await tortureByKills({
         dataDirectory: temporaryDirectory(),
-        kills: 6,
+        kills: 3,
         units: UNITS,
         seed: 7,
         dist,

@@ -34,6 +34,13 @@ describe('from a unit to a watching user', () => {
     sockets.push(socket)
     return socket
   }
+  /** So many have come, and then no more for a while. */
+  const sawAll = async (events: readonly unknown[], count: number) => {
+    for (const endMs = performance.now() + 10_000; events.length < count; await sleep(10)) {
+      if (performance.now() > endMs) throw new Error(`not ${count}: ${JSON.stringify(events)}`)
+    }
+    await sleep(100)
+  }
   const position = (timeMs: number, speed: number) => ({ time: timeMs, latitude: 48.1, longitude: 11.5, speed })
 
   it('brings presence and the latest position, not a backlog', async () => {
@@ -44,7 +51,7 @@ describe('from a unit to a watching user', () => {
     await ask(truck, 'location', [position(nowMs - 60_000, 10), position(nowMs - 30_000, 20)])
     await sleep(1200)
     truck.close()
-    await sleep(100)
+    await sawAll(events, 3)
     expect(events.map(([event, payload]) => [event, payload.deviceId, payload.speed ?? payload.online])).toEqual([
       ['presence', IMEI, true],
       ['position', IMEI, 51],
@@ -76,7 +83,7 @@ describe('from a unit to a watching user', () => {
     const { events } = await watch(running.admin, { deviceIds: [IMEI] })
     const [mine, other] = await Promise.all([unit(IMEI), unit(testImei(2))])
     await Promise.all([ask(mine, 'location', position(Date.now(), 1)), ask(other, 'location', position(Date.now(), 2))])
-    await sleep(100)
+    await sawAll(events, 2)
     expect(events.map(([event, { deviceId }]) => [event, deviceId])).toEqual([
       ['presence', IMEI],
       ['position', IMEI],

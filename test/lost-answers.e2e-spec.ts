@@ -5,6 +5,7 @@ import { parseConfig } from '../src/config/app-config.js'
 import { DeviceRegistry } from '../src/devices/device-registry.js'
 import { AuditLog } from '../src/identity/audit-log.js'
 import { DeviceDirectory } from '../src/identity/device-directory.js'
+import { ErasingDevices } from '../src/identity/erasing-devices.js'
 import { IdempotencyClaims } from '../src/identity/idempotency-claims.js'
 import { UserLogin } from '../src/identity/user-login.js'
 import { UserSessionDirectory } from '../src/identity/user-session-directory.js'
@@ -55,7 +56,7 @@ describeOn('SQL_URL', 'when the SQL server did what it was told and its answer i
     await records.devices.insert(makeDevice({ deviceId: IMEI }))
     const directory = new DeviceDirectory(records.devices)
     const sessions = new Sessions(new Metrics())
-    const registry = new DeviceRegistry(records.devices, directory, sessions, parseConfig({}))
+    const registry = new DeviceRegistry(records.devices, directory, sessions, parseConfig({}), new ErasingDevices())
     const closed: string[] = []
     const close = (code: string) => void closed.push(code)
     const facts = { deviceId: IMEI, transport: 'socket', openedAtMs: 0, carriesCommandIds: true } as const

@@ -46,7 +46,7 @@ class Client {
   }
 
   async settled(id: string, isSettled = ({ status }: VideoItem) => status !== 'processing'): Promise<VideoItem> {
-    for (let look = 0; look < 200; look++) {
+    for (let look = 0; look < 800; look++) {
       const { body } = await this.api.get<VideoItem & Record<string, unknown>>(`${VIDEOS}/${id}`, this.admin)
       if (isSettled(body)) return body
       await sleep(50)
@@ -66,7 +66,7 @@ class Client {
   }
 }
 
-jest.setTimeout(60_000)
+jest.setTimeout(90_000)
 afterAll(removeTemporaryDirectories)
 
 describe('work on videos in the background', () => {

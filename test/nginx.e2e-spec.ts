@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io, type Socket } from 'socket.io-client'
 import { testImei } from './support/api.js'
+import { freePort } from './support/free-port.js'
 import { ADMIN_PASSWORD, ServerProcess } from './support/server-process.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { ask } from './support/unit-socket.js'
@@ -234,15 +235,6 @@ function makeCertificate(directory: string): string {
     { stdio: 'ignore' },
   )
   return readFileSync(file, 'utf8')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function portOpens(port: number): Promise<void> {

@@ -27,7 +27,7 @@ describe('a server that is killed while trackers of all brands send', () => {
     'is caught losing records by this very test when it acknowledges before the commit',
     async () => {
       const dist = buildThatAcksBeforeCommit()
-      const options = { dataDirectory: temporaryDirectory(), kills: 6, units: UNITS, seed: 7, dist }
+      const options = { dataDirectory: temporaryDirectory(), kills: 3, units: UNITS, seed: 7, dist }
       const result = await tortureTrackersByKills(options)
       process.stdout.write(`acknowledging before the commit: ${JSON.stringify(result)}\n`)
       expect(result.lost).toBeGreaterThan(0)

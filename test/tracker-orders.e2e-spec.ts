@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CRC16_MODBUS } from '../src/codecs/crc16.js'
 import { encodeHeadPacket, encodeTagPacket } from '../src/codecs/galileosky/encode-records.js'
+import { QUECLINK } from '../src/codecs/queclink/queclink-codec.js'
 import { encodeRecordsFrame, encodeUnitFrame } from '../src/codecs/ruptela/encode-records.js'
 import { encodePacket } from '../src/codecs/teltonika/encode-command.js'
 import { encodeLogin, encodeRecordsPacket } from '../src/codecs/teltonika/encode-records.js'
 import { framesOf } from '../src/codecs/tracker-frames.contract.js'
+import { FrameBuffer } from '../src/ingress/tracker/frame-buffer.js'
 import { testImei } from './support/api.js'
 import { removeTemporaryDirectories } from './support/temporary-directory.js'
 import { addTracker, startTrackerApp, storedOf, storedTimes, type TrackerApp } from './support/tracker-app.js'
@@ -21,6 +23,10 @@ import { TrackerUnit } from './support/tracker-unit.js'
 
 const AT_ONCE_MS = 2000
 const FRAME_LIMIT_MS = 2000
+/** What comes of a message that is answered before all of it is done, or not at all. */
+const KNOWN_WITHIN_MS = 15_000
+/** As the network brings what is longer. */
+const PACKET_BYTES = 1400
 const SILENCE_MS = 100
 const FORGOTTEN_MS = FRAME_LIMIT_MS + 3000
 
@@ -86,12 +92,12 @@ const timesOf = (...ns: readonly number[]) => ns.map((n) => sentRecord(n).timeMs
 const stored = () => storedTimes(running, imei)
 /** What of the unit was refused, and why; it comes to be known a moment after the answer. */
 async function quarantined(): Promise<{ code: string; raw: string }[]> {
-  for (let tries = 0; ; tries++) {
+  for (const untilMs = performance.now() + KNOWN_WITHIN_MS; ; ) {
     const kept = await running.api.all<{ code: string; raw: string }>(
       `/api/v1/quarantine?deviceId=${imei}`,
       running.admin,
     )
-    if (kept.length > 0 || tries === 100) return kept
+    if (kept.length > 0 || performance.now() > untilMs) return kept
     await sleep(20)
   }
 }
@@ -270,13 +276,25 @@ describe('order on connections of Queclink', () => {
 
   it('as many fields as a message may have are read in no time', async () => {
     const unit = await arrive(brand)
-    const startedMs = performance.now()
     const counts = Array.from({ length: 20 }, (_, i) => String(1000 + i))
     const fields = '1,'.repeat(3900)
-    for (const count of counts) unit.send(textOf(`+RESP:GTFRI,060100,${imei},,${fields}20260101000000,${count}$`))
+    const messages = counts.map((count) => textOf(`+RESP:GTFRI,060100,${imei},,${fields}20260101000000,${count}$`))
+    unit.send(...messages)
     const answers = counts.map(sack).join('')
     expect(await unit.answer(answers.length / 2)).toBe(answers)
-    expect(performance.now() - startedMs).toBeLessThan(AT_ONCE_MS)
+    const startedUs = process.cpuUsage().user
+    const buffer = new FrameBuffer(QUECLINK)
+    let read = 0
+    for (let bytes = Buffer.concat(messages); bytes.length > 0; bytes = bytes.subarray(PACKET_BYTES)) {
+      buffer.push(bytes.subarray(0, PACKET_BYTES), 0)
+      for (let frame = buffer.shift(0); frame !== undefined; frame = buffer.shift(0)) {
+        QUECLINK.decode(frame)
+        read++
+      }
+    }
+    expect(read).toBe(messages.length)
+    // Each takes a few milliseconds; a look at all fields for each of them would take hundreds.
+    expect(process.cpuUsage().user - startedUs).toBeLessThan(1_000_000)
   })
 
   it.each([
@@ -284,11 +302,10 @@ describe('order on connections of Queclink', () => {
     ['14 digits', '35209408167217'],
   ])('an identity of %s is let in', async (_, id) => {
     await exchange(await connect(brand), { bytes: report({ imei: id }), answer: '' })
-    for (let tries = 0; tries < 100; tries++) {
-      if ((await running.api.get(`/api/v1/devices/${id}`, running.admin)).status === 200) break
-      await sleep(20)
-    }
-    for (let tries = 0; tries < 100 && (await storedTimes(running, id)).length === 0; tries++) await sleep(20)
+    const isKnown = async () => (await running.api.get(`/api/v1/devices/${id}`, running.admin)).status === 200
+    const untilMs = performance.now() + KNOWN_WITHIN_MS
+    while (!(await isKnown()) && performance.now() < untilMs) await sleep(20)
+    while ((await storedTimes(running, id)).length === 0 && performance.now() < untilMs) await sleep(20)
     expect(await storedTimes(running, id)).toEqual([AT])
   })
 

@@ -8,6 +8,7 @@ import { UploadSweeper } from '../src/videos/upload-sweeper.js'
 import { type RunningApp, startApp } from './support/app.js'
 import { DeviceCalls } from './support/device-calls.js'
 import { heldObjects, heldUploads } from './support/held-uploads.js'
+import { metricSum } from './support/metric-sum.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { sha256Of, videoBytes } from './support/video-bytes.js'
 
@@ -112,6 +113,8 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
   }
 }
 
+const bytesCame = () => metricSum(running, 'milepost_upload_bytes_total', /way="tus"/)
+
 const REFUSED = { status: 401, code: 'token_invalid' }
 
 /** Begins an upload that has sent a part of its bytes and then nothing. */
@@ -120,8 +123,10 @@ async function beginStuck(way: 'PUT' | 'form' | 'tus', token: string): Promise<O
   const bytes = videoBytes(30_000)
   if (way === 'tus') {
     const headers = { ...TUS, ...BYTES, 'upload-offset': '0' }
-    const open = new OpenRequest('PATCH', await createTus(token, 100_000), token, headers).send(bytes)
-    await sleep(200)
+    const url = await createTus(token, 100_000)
+    const cameBefore = await bytesCame()
+    const open = new OpenRequest('PATCH', url, token, headers).send(bytes)
+    await until(async () => (await bytesCame()) >= cameBefore + bytes.length)
     return open
   }
   const open =
@@ -136,8 +141,8 @@ describe('a device that is shut out while it uploads', () => {
   it.each(['PUT', 'form'] as const)('is told so at once, by %s, and nothing is kept', async (way) => {
     const { deviceId, token } = await newDevice()
     const open = await beginStuck(way, token)
-    const startedMs = performance.now()
     await disable(deviceId)
+    const startedMs = performance.now()
     expect(await open.answer).toMatchObject(REFUSED)
     expect(performance.now() - startedMs).toBeLessThan(1000)
     await until(async () => (await uploadFiles()).length === 0)
@@ -149,8 +154,9 @@ describe('a device that is shut out while it uploads', () => {
     const bytes = videoBytes(100_000)
     const url = await createTus(token, bytes.length)
     const headers = { ...TUS, ...BYTES, 'upload-offset': '0' }
+    const before = await bytesCame()
     const open = new OpenRequest('PATCH', url, token, headers).send(bytes.subarray(0, 40_000))
-    await sleep(200)
+    await until(async () => (await bytesCame()) >= before + 40_000)
     await disable(deviceId)
     expect(await open.answer).toMatchObject(REFUSED)
     await enable(deviceId)
@@ -234,7 +240,7 @@ describe('a reservation that goes while its object is made', () => {
     await get(VideoRecords).release(held?.id ?? '')
     expect(await get(BlobStore).stat(`${deviceId}/clip.mp4`)).toEqual({ bytes: 5000 })
     release()
-    expect(await open).toMatchObject({ status: 500 })
+    expect(await open).toMatchObject({ status: 503, code: 'overloaded' })
     expect(await get(BlobStore).stat(`${deviceId}/clip.mp4`)).toBeUndefined()
   })
 })

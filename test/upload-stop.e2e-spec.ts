@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { testImei } from './support/api.js'
+import { metricSum } from './support/metric-sum.js'
 import { ServerProcess } from './support/server-process.js'
 import { removeTemporaryDirectories, temporaryDirectory } from './support/temporary-directory.js'
 import { videoBytes } from './support/video-bytes.js'
@@ -31,8 +32,8 @@ describe('SIGTERM while a tus upload comes in', () => {
       })
       request.on('error', () => undefined)
       const answered = once(request, 'response') as Promise<[IncomingMessage]>
-      await new Promise((resolve) => request.write(bytes.subarray(0, SENT), resolve))
-      await sleep(300)
+      request.write(bytes.subarray(0, SENT))
+      while ((await metricSum(server, 'milepost_upload_bytes_total', /way="tus"/)) < SENT) await sleep(20)
       const stopped = server.stop()
       const [{ statusCode, headers }] = await answered
       expect([statusCode, headers.connection, headers['retry-after']]).toEqual([503, 'close', '5'])

@@ -39,8 +39,8 @@ async function linkBy(transport: SocketTransport): Promise<UnitLink> {
 
 /** Waits for something that another process' turn of events brings about. */
 async function until(isMet: () => boolean): Promise<void> {
-  for (let time = 0; !isMet(); time++) {
-    if (time > 2000) throw new Error('it did not happen')
+  for (const untilMs = performance.now() + 15_000; !isMet(); ) {
+    if (performance.now() > untilMs) throw new Error('it did not happen')
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
 }
@@ -117,8 +117,7 @@ describe('opening a link', () => {
     server.isMute = true
     const clock = new ManualClock()
     const opening = transportTo(server.origin, clock).open(NEVER)
-    await until(() => server.logins.length === 1)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => clock.nextInMs === 20_000)
     await clock.advance(20_000)
     expect((await opening).refusal).toMatchObject({ code: 'unreachable' })
   })
@@ -231,7 +230,7 @@ describe('the token of a link', () => {
     expect(server.renewals).toEqual([])
     await clock.advance(1000) // 85 per cent of its life
     await until(() => server.renewals.length === 1)
-    await new Promise((resolve) => setTimeout(resolve, 50)) // the answer's way back
+    await until(() => clock.nextInMs === 850_000) // the answer is back
     await clock.advance(850_000)
     await until(() => server.renewals.length === 2)
     expect(server.renewals).toEqual([`${IMEI}:2`, `${IMEI}:3`])
@@ -248,6 +247,7 @@ describe('the token of a link', () => {
     }
     await clock.advance(850_000)
     expect(await link.ended).toMatchObject({ code: 'shutting_down' })
+    await until(() => clock.pending === 0)
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(server.renewals).toHaveLength(1)
     expect(clock.pending).toBe(0)
@@ -259,8 +259,8 @@ describe('the token of a link', () => {
     await linkBy(transportTo(server.origin, clock))
     server.refuseRenewal = () => 'token_invalid'
     await clock.advance(850_000)
-    await until(() => server.renewals.length === 1)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => clock.nextInMs === 150_000 / 4)
+    expect(server.renewals).toHaveLength(1)
     server.refuseRenewal = () => undefined
     await clock.advance(150_000 / 4)
     await until(() => server.renewals.length === 2)

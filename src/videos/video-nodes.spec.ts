@@ -183,7 +183,7 @@ describeOn('SQL_URL', 'two nodes on the same stores', () => {
     const other = await upload(b, videoBytes(6000))
     held.go()
 
-    await expect(arriving).rejects.toThrow('is gone')
+    await expect(arriving).rejects.toMatchObject({ code: 'overloaded' })
     expect(await blobs.stat(KEY)).toEqual({ bytes: 6000 })
     expect(await rows()).toEqual([{ id: other.id }])
   })

@@ -14,6 +14,12 @@ export class ManualClock extends Clock {
     return this.timers.length
   }
 
+  /** Until the next timer; undefined: there is none. */
+  get nextInMs(): number | undefined {
+    if (this.timers.length === 0) return undefined
+    return Math.min(...this.timers.map(({ atMs }) => atMs)) - this.timeMs
+  }
+
   nowMs(): number {
     return this.timeMs
   }

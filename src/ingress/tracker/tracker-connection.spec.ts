@@ -174,6 +174,10 @@ describe('connection of a tracker', () => {
     await once(server, 'close')
   })
 
+  async function until(isMet: () => boolean): Promise<void> {
+    for (let tries = 0; tries < 300 && !isMet(); tries++) await sleep(10)
+  }
+
   async function answered(hex: string): Promise<void> {
     for (let tries = 0; tries < 300 && answers.length < hex.length / 2; tries++) await sleep(10)
     expect(answers.toString('hex')).toBe(hex)
@@ -278,6 +282,7 @@ describe('connection of a tracker', () => {
       open = resolve
     })
     unit.write(Buffer.concat([LOGIN, ...Array.from({ length: 2000 }, () => RECORDS)]))
+    await until(() => host.archived.length >= 4)
     await sleep(200)
     expect(host.archived.length).toBe(4)
     open()
@@ -390,7 +395,7 @@ describe('connection of a tracker', () => {
       unit.destroy()
       await connectUnit()
       unit.write(records)
-      await sleep(50)
+      await until(() => host.archived.includes(`of ${IMEI}`))
       host.isRemembered = false
     })
 
@@ -451,10 +456,12 @@ describe('connection of a tracker', () => {
     ['idle_timeout', 1_800_000, LOGIN],
   ] as const)('ends by its %s', async (why, afterMs, bytes) => {
     unit.write(bytes)
-    await sleep(100)
+    await until(() => host.connections.length === 1)
+    if (bytes.length > 0) await answered('01')
     nowMs += afterMs - 1
     host.connections[0]?.tick()
-    expect(host.ends).toEqual([])
+    await sleep(50)
+    expect([unit.readableEnded, host.ends]).toEqual([false, []])
     nowMs += 1
     host.connections[0]?.tick()
     await ended(why)
@@ -470,7 +477,7 @@ describe('connection of a tracker', () => {
     unit.write(Buffer.from(hexOf('tel-c12-getinfo-reply-wiki'), 'hex'))
     expect(await reply).toMatchObject({ status: 'done', message: expect.stringMatching(/^INI:2019/) })
     unit.write(Buffer.from(hexOf('tel-c12-getio-reply-wiki'), 'hex'))
-    await sleep(100)
+    await until(() => host.lateReplies.length > 0)
     expect(host.lateReplies.map(({ message }) => message)).toEqual(['DI1:1 DI2:0 DI3:0 AIN1:0 AIN2:16924 DO1:0 DO2:1'])
   })
 
