@@ -114,6 +114,13 @@ describeOn('S3_ENDPOINT', 'the contents of videos with S3_PRESIGN=true', () => {
     expect([status, bytes.equals(PICTURE)]).toEqual([200, true])
   })
 
+  it('that the store has only a part of are said to be lost', async () => {
+    const cut = await stored.add({ content: CONTENT })
+    await stored.blobs.put(fileKeyOf(cut), CONTENT.subarray(0, 1000))
+    expect((await ask(`${VIDEOS}/${cut.id}/content`)).status).toBe(404)
+    expect((await stored.records.find(cut.id))?.failureReason).toBe('object_missing')
+  })
+
   it('that the store has lost are said to be lost, and found again when they are back', async () => {
     const lost = await stored.add({ content: CONTENT })
     const path = `${VIDEOS}/${lost.id}/content`

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Upload } from 'tus-js-client'
 import { BlobStore } from '../src/storage/blobs/blob-store.js'
@@ -100,6 +100,9 @@ const videoIdOf = ({ headers }: TusAnswer) => headers.get('video-id')
 const uploadFiles = () => heldUploads(data)
 const bytesCame = async () =>
   Number(/^milepost_upload_bytes_total\{way="tus"\} (\d+)$/m.exec((await running.api.get('/metrics')).text)?.[1] ?? 0)
+const untilBytesCame = async (count: number) => {
+  while ((await bytesCame()) < count) await sleep(20)
+}
 const idleUploads = () => get(BlobStore).listIdleUploads(Date.now() + 60_000)
 const videoOf = (id: string | null) => running.api.get(`/api/v1/videos/${id}`, running.admin)
 const get = <T>(type: abstract new (...parameters: never[]) => T): T => running.app.get(type, { strict: false })
@@ -203,8 +206,9 @@ describe('a tus upload', () => {
     const { location } = await create(bytes.length)
     const request = openPatch(location, { 'content-length': String(bytes.length) })
     request.on('error', () => undefined)
-    await new Promise((resolve) => request.write(bytes.subarray(0, 1_234_567), resolve))
-    await sleep(300)
+    const before = await bytesCame()
+    request.write(bytes.subarray(0, 1_234_567))
+    await untilBytesCame(before + 1_234_567)
     request.destroy()
     const asked = await head(location)
     expect(offsetOf(asked)).toBe(1_234_567)
@@ -219,11 +223,26 @@ describe('a tus upload', () => {
     const cut = once(stuck, 'error')
     const before = await bytesCame()
     stuck.write(bytes.subarray(0, 20_000))
-    while ((await bytesCame()) < before + 20_000) await sleep(20)
+    await untilBytesCame(before + 20_000)
     const asked = await head(location)
     expect([asked.status, offsetOf(asked)]).toEqual([200, 20_000])
     await cut
     expect(videoIdOf(await patch(location, 20_000, bytes.subarray(20_000)))).toMatch(/./)
+  })
+
+  it('is not told to have bytes when another server has dropped it meanwhile', async () => {
+    const bytes = videoBytes(8000)
+    const { location } = await create(bytes.length + 1, 'dropped-elsewhere.mp4')
+    const came = await bytesCame()
+    const request = openPatch(location)
+    const answered = once(request, 'response') as Promise<[IncomingMessage]>
+    request.write(bytes.subarray(0, 5000))
+    await untilBytesCame(came + 5000)
+    await get(UploadRecords).remove(location.split('/').pop() ?? '')
+    request.end(bytes.subarray(5000))
+    const [answer] = await answered
+    answer.resume()
+    expect([answer.statusCode, answer.headers['upload-offset'], await uploadFiles()]).toEqual([404, undefined, []])
   })
 
   it('does not read the file again, and begins anew when its state cannot be read', async () => {
@@ -453,13 +472,14 @@ describe('refusals of tus', () => {
 
   it('do not displace what bytes are coming for', async () => {
     const open = [await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4'), await create(5000, 'busy.mp4')]
+    const before = await bytesCame()
     const sending = open.map(({ location }) => {
       const request = openPatch(location)
       request.on('error', () => undefined)
       request.write(videoBytes(2000))
       return request
     })
-    await sleep(300)
+    await untilBytesCame(before + 6000)
     const answer = await create(5000, 'busy.mp4')
     expect([answer.status, answer.code, answer.headers.get('retry-after')]).toEqual([429, 'too_many_requests', '60'])
     for (const request of sending) request.destroy()

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { parse as parseDisposition } from 'content-disposition'
 import type { Video } from '../src/model/video.js'
 import { fileKeyOf } from '../src/model/video-keys.js'
@@ -212,7 +213,52 @@ describe('GET /videos/{id}/content', () => {
   })
 })
 
+describe.each([
+  ['shorter', CONTENT.subarray(0, 500_000)],
+  ['longer', Buffer.concat([CONTENT, CONTENT])],
+])('a file that became %s in the store', (_, other) => {
+  it.each([
+    ['all of it', {}],
+    ['what is there of it', { range: 'bytes=0-99' }],
+    ['its end', { range: 'bytes=-100' }],
+  ])(
+    'is missing for who asks for %s, and for everybody from then on, until it is whole again',
+    async (_asked, headers) => {
+      const cut = await stored.add({ content: CONTENT })
+      const path = `${VIDEOS}/${cut.id}/content`
+      const key = fileKeyOf(cut)
+      await stored.blobs.put(key, other)
+      const answer = await fetchFile(path, headers)
+      expect([answer.status, JSON.parse(answer.bytes.toString()).code]).toEqual([404, 'object_missing'])
+      expect(await stored.records.find(cut.id)).toMatchObject({ status: 'failed', failureReason: 'object_missing' })
+      expect((await fetchFile(path, {}, 'HEAD')).status).toBe(404)
+      expect(await stored.records.find(cut.id)).toMatchObject({ status: 'failed' })
+
+      await stored.blobs.put(key, CONTENT)
+      expect((await fetchFile(path)).bytes.equals(CONTENT)).toBe(true)
+      expect((await stored.records.find(cut.id))?.failureReason).not.toBe('object_missing')
+    },
+  )
+})
+
 describe('the pictures of a video', () => {
+  it('are refused as the store refuses while its disk fails', async () => {
+    const failing = new Readable({
+      read() {
+        this.destroy(Object.assign(new Error('EIO: i/o error, read'), { errno: -5, code: 'EIO', syscall: 'read' }))
+      },
+    })
+    const reading = jest.spyOn(stored.blobs, 'read').mockResolvedValueOnce(failing)
+    const answer = await running.api.get(`${VIDEOS}/${video.id}/thumbnail`, running.admin)
+    reading.mockRestore()
+    expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
+      503,
+      'store_unavailable',
+      '5',
+    ])
+    expect((await fetchFile(`${VIDEOS}/${video.id}/thumbnail`)).status).toBe(200)
+  })
+
   it('are JPEGs with a tag of their own', async () => {
     for (const [path, bytes] of [
       ['thumbnail', PICTURE],

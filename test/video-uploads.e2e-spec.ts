@@ -693,21 +693,64 @@ describe('what a crash left', () => {
 })
 
 describe('an object that the store made of a part of the bytes', () => {
-  it('is no video, and its name is free', async () => {
-    const bytes = videoBytes(5000)
-    const blobs = get(BlobStore)
-    const completing = jest.spyOn(blobs, 'complete').mockImplementationOnce(async (id, key) => {
-      await blobs.abort(id)
-      await blobs.put(key, bytes.subarray(0, 4000))
-    })
-    const answer = await put('short.mp4', bytes)
-    completing.mockRestore()
-
-    expect(answer.status).toBe(500)
-    expect(await ofName('short.mp4')).toEqual([])
-    expect(await blobs.stat(`${imei}/short.mp4`)).toBeUndefined()
-    expect((await put('short.mp4', bytes)).status).toBe(201)
+  const sent = (way: string, bytes: Buffer) =>
+    way === 'put' ? put('short.mp4', bytes) : post(form([['file', new Blob([new Uint8Array(bytes)]), 'short.mp4']]))
+  afterEach(async () => {
+    for (const { id } of await ofName('short.mp4'))
+      await running.api.request('DELETE', `${VIDEOS}/${id}`, { token: running.admin })
   })
+
+  it.each(['put', 'form'])(
+    'is no video, its name is free, and its unit is asked to send it again (%s)',
+    async (way) => {
+      const bytes = videoBytes(5000)
+      const blobs = get(BlobStore)
+      const completing = jest.spyOn(blobs, 'complete').mockImplementationOnce(async (id, key) => {
+        await blobs.abort(id)
+        await blobs.put(key, bytes.subarray(0, 4000))
+      })
+      const answer = await sent(way, bytes)
+      completing.mockRestore()
+
+      expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
+        503,
+        'store_unavailable',
+        '5',
+      ])
+      expect(await ofName('short.mp4')).toEqual([])
+      expect(await blobs.stat(`${imei}/short.mp4`)).toBeUndefined()
+      expect((await sent(way, bytes)).status).toBe(201)
+    },
+  )
+
+  it.each(['put', 'form'])(
+    'does not take the place of a lost file, and its unit is asked to send it again (%s)',
+    async (way) => {
+      const bytes = videoBytes(5000)
+      const blobs = get(BlobStore)
+      const first = await sent(way, bytes)
+      await blobs.remove(`${imei}/short.mp4`)
+      const completing = jest.spyOn(blobs, 'complete').mockImplementationOnce((id) => {
+        return blobs.abort(id).then(() => {
+          throw new RangeError('there is no such upload')
+        })
+      })
+      const answer = await sent(way, bytes)
+      completing.mockRestore()
+
+      expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
+        503,
+        'store_unavailable',
+        '5',
+      ])
+      const again = await sent(way, bytes)
+      expect([again.status, again.body.id, await blobs.stat(`${imei}/short.mp4`)]).toEqual([
+        200,
+        first.body.id,
+        { bytes: 5000 },
+      ])
+    },
+  )
 })
 
 describe('a server that stops', () => {

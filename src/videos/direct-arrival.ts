@@ -5,6 +5,7 @@ import { AppError } from '../model/app-error.js'
 import type { MediaType, Video } from '../model/video.js'
 import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
 import type { DirectUploadRecord } from '../storage/sql/direct-upload-records.js'
+import { blobsUnavailable } from './blobs-unavailable.js'
 import { MediaSniffer } from './media-sniffer.js'
 import { Slots } from './slots.js'
 import type { UploadBody } from './upload-body.js'
@@ -13,7 +14,6 @@ import { type Arrived, VideoArrival } from './video-arrival.js'
 
 /** Read at the same time; more wait. Each comes as fast as the store gives it, and units are to be answered meanwhile. */
 const READ_AT_ONCE = 4
-const RETRY_AFTER_MS = 5000
 
 /** Makes videos of what units sent to the object store, once all of it was read and is what they announced. */
 @Injectable()
@@ -87,7 +87,7 @@ export class DirectArrival {
       counted.inc(chunk.length)
     }
     // Its size was right: what breaks off is the store's doing, and no reason to drop what the unit sent.
-    if (read !== bytes) throw unreadable(`${read} of ${bytes} bytes could be read`)
+    if (read !== bytes) throw blobsUnavailable(`${read} of ${bytes} bytes could be read`)
     const found = hash.digest('hex')
     if (found !== sha256) throw new AppError('digest_mismatch', `The bytes have the SHA-256 ${found}`)
     return sniffer.end()
@@ -102,13 +102,9 @@ function storedBody(blobs: BlobStore, id: BlobUploadId): UploadBody {
       if (stream !== undefined) yield* stream as AsyncIterable<Uint8Array>
     } catch (error) {
       if (error instanceof AppError || error instanceof RangeError) throw error
-      throw unreadable(error instanceof Error ? error.message : String(error), error)
+      throw blobsUnavailable(error instanceof Error ? error.message : String(error), error)
     }
   }
   // Nobody's connection hangs on it: refusing it ends the reading.
   return { bytes: bytes(), isCut: false, cut: () => undefined }
-}
-
-function unreadable(reason: string, cause?: unknown): AppError {
-  return new AppError('store_unavailable', `blobs: ${reason}`, { cause, retryAfterMs: RETRY_AFTER_MS })
 }

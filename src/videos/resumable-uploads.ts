@@ -17,6 +17,8 @@ import { UploadState } from './upload-state.js'
 import { VideoArrival } from './video-arrival.js'
 
 const HOUR_MS = 3_600_000
+/** An upload that is refused so can never become a video, or is gone, and what came for it meanwhile is nobody's. */
+const FINAL: ReadonlySet<string> = new Set(['file_exists', 'unsupported_media', 'not_found'])
 
 /** As it stands in the records. */
 export type ResumableUpload = UploadRecord
@@ -104,7 +106,7 @@ export class ResumableUploads {
    * Appends to an upload of {@link find}. What came before the bytes broke off is kept.
    * @returns the upload after it
    * @throws AppError `body_too_large` | `disk_full` | `overloaded` | `too_many_requests` | `invalid_request` when the bytes broke off;
-   * `unsupported_media` and `file_exists`, and the upload is gone
+   * `unsupported_media`, `file_exists` and `not_found`, and the upload is gone
    */
   async append(record: UploadRecord, body: UploadBody): Promise<UploadRecord> {
     if (record.videoId !== null) return record
@@ -168,7 +170,7 @@ export class ResumableUploads {
     try {
       return await work()
     } catch (error) {
-      const isFinal = error instanceof AppError && (error.code === 'file_exists' || error.code === 'unsupported_media')
+      const isFinal = error instanceof AppError && FINAL.has(error.code)
       // The blob store knows nothing of it: somebody made room by hand.
       const isGone = error instanceof RangeError
       if (isFinal || isGone) await this.remove(record)

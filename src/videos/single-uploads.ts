@@ -6,6 +6,7 @@ import type { DeviceId } from '../model/device-id.js'
 import { fileKeyOf } from '../model/video-keys.js'
 import { BlobStore, type BlobUploadId } from '../storage/blobs/blob-store.js'
 import { VideoRecords } from '../storage/sql/video-records.js'
+import { blobsUnavailable } from './blobs-unavailable.js'
 import { MediaSniffer } from './media-sniffer.js'
 import type { UploadBody } from './upload-body.js'
 import { UploadFlow } from './upload-flow.js'
@@ -51,7 +52,8 @@ export class SingleUploads {
    * Resolves when the video is shown, and on disk.
    * @param describe told what is coming; when it refuses, the request counts as refused and nothing of the file was read
    * @throws AppError `unsupported_media` | `body_too_large` | `digest_mismatch` | `file_exists` | `disk_full` | `too_many_requests` |
-   * `overloaded` | `invalid_request` when the body ended early | `token_invalid` when the device was shut out meanwhile
+   * `overloaded` | `store_unavailable` also when the store lost the bytes | `invalid_request` when the body ended early |
+   * `token_invalid` when the device was shut out meanwhile
    */
   async take(request: SingleRequest, describe: () => SingleUpload | Promise<SingleUpload>): Promise<Arrived> {
     const { deviceId, way, body } = request
@@ -79,6 +81,7 @@ export class SingleUploads {
       return await this.arrival.finish(whole, entry.standing)
     } catch (error) {
       if (error instanceof AppError && NOT_RESERVED.has(error.code)) await this.drop(blobUploadId)
+      if (error instanceof RangeError) throw blobsUnavailable('the bytes are gone: send them again', error)
       throw error
     }
   }

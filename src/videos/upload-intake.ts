@@ -30,7 +30,7 @@ export class UploadIntake {
 
   /**
    * @param settle what is done with the upload afterwards; when it has become a video by that, it was stored
-   * @throws AppError as the bytes do, and what they are refused with
+   * @throws AppError as the bytes do, and what they are refused with; `not_found` the upload was dropped meanwhile
    */
   async append(
     record: UploadRecord,
@@ -66,7 +66,9 @@ export class UploadIntake {
     }
     await this.blobs.append(record.blobUploadId, record.offset, inspected(), async (durable) => {
       const seen = checkpoints.reach(durable)
-      if (seen !== undefined) await this.uploads.update(record.id, { ...seen, updatedAtMs: Date.now() })
+      if (seen === undefined || (await this.uploads.update(record.id, { ...seen, updatedAtMs: Date.now() }))) return
+      // Another node has dropped it, or its device is erased: what was written is of no upload any more.
+      throw new AppError('not_found', 'The upload is gone')
     })
     return checkpoints.last
   }

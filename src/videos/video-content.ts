@@ -8,6 +8,7 @@ import type { Video } from '../model/video.js'
 import { fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../model/video-keys.js'
 import { BlobStore, type ByteRange } from '../storage/blobs/blob-store.js'
 import { type MediaOutcome, VideoRecords } from '../storage/sql/video-records.js'
+import { blobsUnavailable } from './blobs-unavailable.js'
 import type { ServedFile } from './file-answer.js'
 import { VideoEvents } from './video-events.js'
 
@@ -40,7 +41,7 @@ export class VideoContent {
   async file(id: string, isDownload: boolean): Promise<ServedFile> {
     const video = await this.get(id)
     const wasMissing = video.failureReason === MISSING
-    if (wasMissing && (await this.blobs.stat(fileKeyOf(video))) === undefined) throw await this.missing(video)
+    if (wasMissing && !(await this.isThere(video))) throw await this.missing(video)
     const disposition = dispositionOf(video.fileName, { type: isDownload ? 'attachment' : 'inline' })
     return {
       contentType: video.contentType,
@@ -81,13 +82,18 @@ export class VideoContent {
     const address = await this.blobs.signRead(key, { expiresInS: ADDRESS_GOOD_FOR_S, contentType, contentDisposition })
     if (address === undefined) return undefined
     // There it would be refused in the store's words, and nobody here would know.
-    if ((await this.blobs.stat(key)) === undefined) throw await this.missing(video)
+    if (!(await this.isThere(video))) throw await this.missing(video)
     if (video.failureReason === MISSING) await this.foundAgain(video)
     return address
   }
 
+  /** Whole: what is left of a file is not that file. */
+  private async isThere(video: Video): Promise<boolean> {
+    return (await this.blobs.stat(fileKeyOf(video)))?.bytes === video.bytes
+  }
+
   private async open(video: Video, range: ByteRange | undefined): Promise<Readable> {
-    const stream = await this.blobs.read(fileKeyOf(video), range)
+    const stream = await this.readWhole(video, range)
     if (stream === undefined) throw await this.missing(video)
     stream.once('error', (error: Error) => {
       this.logger.error({ event: 'video_stream_broken', videoId: video.id, reason: error.message })
@@ -101,13 +107,23 @@ export class VideoContent {
     }
   }
 
+  /** @returns undefined also when the object is shorter or longer than the file was */
+  private async readWhole(video: Video, range: ByteRange | undefined): Promise<Readable | undefined> {
+    try {
+      return await this.blobs.read(fileKeyOf(video), range, video.bytes)
+    } catch (error) {
+      if (error instanceof RangeError) return undefined
+      throw error
+    }
+  }
+
   /** Whole, since they are small: their tag is made of their bytes, as they may be made anew. */
   private async picture(key: string, name: string): Promise<ServedFile> {
     const found = await this.blobs.stat(key)
     if (found !== undefined && found.bytes > MAX_PICTURE_BYTES) throw new Error(`${key} is no picture that we made`)
     const stream = await this.blobs.read(key)
     if (stream === undefined) throw new AppError('not_found', 'The picture is gone')
-    const bytes = Buffer.concat(await stream.toArray())
+    const bytes = Buffer.concat(await stream.toArray().catch(unreadable))
     return {
       contentType: 'image/jpeg',
       bytes: bytes.length,
@@ -142,4 +158,10 @@ export class VideoContent {
     const video = await this.records.setOutcome(id, outcome)
     if (video !== undefined) this.events.tell(video, video.status === 'processing' ? 'shown' : 'changed')
   }
+}
+
+/** @throws AppError as the store does when it opens something */
+function unreadable(error: unknown): never {
+  if (error instanceof AppError) throw error
+  throw blobsUnavailable(error instanceof Error ? error.message : String(error), error)
 }

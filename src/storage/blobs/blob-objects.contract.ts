@@ -174,6 +174,19 @@ export function objectsContract(makePlace: () => Promise<BlobPlace>): void {
       await expect(blobs.read('truck/clip', { first, last })).rejects.toThrow(RangeError)
     })
 
+    it.each([
+      ['all of it', undefined],
+      ['a range', { first: 5, last: 9 }],
+    ])('gives %s only of an object that has as many bytes as it must have', async (_, range) => {
+      const { length } = bytes
+      const given = await bytesOf(await blobs.read('truck/clip', range, length))
+      expect(given && sha256Of(given)).toBe(sha256Of(range ? bytes.subarray(5, 10) : bytes))
+
+      for (const other of [0, length - 1, length + 1])
+        await expect(blobs.read('truck/clip', range, other)).rejects.toThrow(RangeError)
+      expect(await blobs.read('truck/none', range, length)).toBeUndefined()
+    })
+
     it('refuses any range of an empty object', async () => {
       await store(blobs, 'truck/empty')
 

@@ -138,16 +138,20 @@ export abstract class BlobStore {
   /**
    * The object's bytes as they are now, or undefined when there is no such object. Reading the stream to its end or destroying it
    * frees what it holds.
-   * @throws RangeError the range reaches beyond the object
+   * @param bytes that the object must have, neither fewer nor more
+   * @throws RangeError the range reaches beyond the object, or the object has another number of bytes
    */
-  abstract read(key: string, range?: ByteRange): Promise<Readable | undefined>
+  abstract read(key: string, range?: ByteRange, bytes?: number): Promise<Readable | undefined>
   /**
    * An address under which anybody can GET the object, with ranges, until it expires.
    * @returns undefined when the store has no address of its own; whether the object is there was not looked at
    */
   abstract signRead(key: string, answer: SignedAnswer): Promise<string | undefined>
-  /** @returns undefined when there is no such object */
-  abstract openLocal(key: string): Promise<LocalFile | undefined>
+  /**
+   * @param giveUp ends a copying that is under way, or waits; @throws AppError `store_unavailable` then
+   * @returns undefined when there is no such object
+   */
+  abstract openLocal(key: string, giveUp?: AbortSignal): Promise<LocalFile | undefined>
   /** What is not there is removed already. */
   abstract remove(key: string): Promise<void>
   /** Removes every object whose key begins with these segments. Repeating it is safe. */

@@ -110,13 +110,13 @@ export class DirectoryBlobStore extends BlobStore {
     })
   }
 
-  override read(key: string, range?: ByteRange): Promise<Readable | undefined> {
+  override read(key: string, range?: ByteRange, bytes?: number): Promise<Readable | undefined> {
     return this.timed('open', async () => {
       const found = await this.objects.find(key)
       const handle = found && (await openFile(found.path, 'read'))
       if (handle === undefined) return undefined
       try {
-        if (range) assertWithin(range, (await handle.stat()).size)
+        if (range || bytes !== undefined) assertSize((await handle.stat()).size, range, bytes)
         const part = range ? { start: range.first, end: range.last } : {}
         return handle.createReadStream({ highWaterMark: READ_AT_ONCE, ...part })
       } catch (error) {
@@ -196,7 +196,10 @@ export async function openDirectoryBlobs({
 }
 
 /** @throws RangeError */
-function assertWithin({ first, last }: ByteRange, bytes: number): void {
-  if (first < 0 || last < first || last >= bytes)
-    throw new RangeError(`bytes ${first} to ${last} are not in an object of ${bytes}`)
+function assertSize(found: number, range: ByteRange | undefined, wanted = found): void {
+  if (found !== wanted) throw new RangeError(`the object has ${found} bytes, not ${wanted}`)
+  if (range === undefined) return
+  const { first, last } = range
+  if (first < 0 || last < first || last >= found)
+    throw new RangeError(`bytes ${first} to ${last} are not in an object of ${found}`)
 }

@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../../test/support/temporary-directory.js'
-import { LocalCopies } from './local-copies.js'
+import { COPIES_DIRECTORY, LocalCopies } from './local-copies.js'
 
 afterAll(removeTemporaryDirectories)
 
@@ -27,4 +29,39 @@ describe('copies of objects on this machine', () => {
     await expect(copies.make(async () => source)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(source.destroyed).toBe(true)
   })
+
+  it('are given up in the middle, and leave nothing', async () => {
+    const directory = temporaryDirectory()
+    const copies = new LocalCopies(directory)
+    await copies.sweep()
+    const stop = new AbortController()
+    const endless = new Readable({ read: () => undefined })
+    endless.push('abc')
+    const making = copies.make(async () => endless, stop.signal)
+    await untilFull(path.join(directory, COPIES_DIRECTORY))
+    stop.abort()
+
+    await expect(making).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect([endless.destroyed, await readdir(path.join(directory, COPIES_DIRECTORY))]).toEqual([true, []])
+  })
+
+  it('are given up while they wait for others, and take no place then', async () => {
+    const copies = new LocalCopies(temporaryDirectory())
+    await copies.sweep()
+    const some = () => copies.make(async () => Readable.from([Buffer.from('abc')]))
+    const taken = [await some(), await some()]
+    const stop = new AbortController()
+    const waiting = copies.make(async () => undefined, stop.signal)
+    const next = some()
+    stop.abort()
+
+    await expect(waiting).rejects.toMatchObject({ code: 'store_unavailable' })
+    await expect(copies.make(async () => undefined, stop.signal)).rejects.toMatchObject({ code: 'store_unavailable' })
+    await taken[0]?.release()
+    expect(await next).toMatchObject({ path: expect.any(String) })
+  })
 })
+
+async function untilFull(directory: string): Promise<void> {
+  while ((await readdir(directory)).length === 0) await sleep(5)
+}

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { translated } from './blob-errors.js'
+import { stopping, translated } from './blob-errors.js'
 import type { LocalFile } from './blob-store.js'
 import { createFile, makeDirectory } from './owned-files.js'
 
@@ -38,9 +38,12 @@ export class LocalCopies {
     })
   }
 
-  /** @param open the object's bytes; undefined: there is none */
-  async make(open: () => Promise<Readable | undefined>): Promise<LocalFile | undefined> {
-    await this.enter()
+  /**
+   * @param open the object's bytes; undefined: there is none
+   * @param giveUp ends it wherever it is. @throws AppError `store_unavailable` then
+   */
+  async make(open: () => Promise<Readable | undefined>, giveUp?: AbortSignal): Promise<LocalFile | undefined> {
+    await this.enter(giveUp)
     const file = path.join(this.directory, randomBytes(16).toString('hex'))
     let isReleased = false
     const release = async () => {
@@ -52,20 +55,20 @@ export class LocalCopies {
     try {
       this.assertWritable()
       const source = await open()
-      if (source) await this.write(source, file)
+      if (source) await this.write(source, file, giveUp)
       else await release()
       return source && { path: file, release }
     } catch (error) {
       await release()
-      throw error
+      throw giveUp?.aborted ? stopping() : error
     }
   }
 
-  private write(source: Readable, file: string): Promise<void> {
+  private write(source: Readable, file: string, signal: AbortSignal | undefined): Promise<void> {
     return translated(async () => {
       try {
         const handle = await createFile(file)
-        await pipeline(source, this.watch(), handle.createWriteStream())
+        await pipeline(source, this.watch(), handle.createWriteStream(), { signal })
       } catch (error) {
         source.destroy()
         throw error
@@ -89,9 +92,24 @@ export class LocalCopies {
     })
   }
 
-  private async enter(): Promise<void> {
-    if (this.taken < AT_ONCE) this.taken++
-    else await new Promise<void>((resolve) => this.waiting.push(resolve))
+  private async enter(giveUp: AbortSignal | undefined): Promise<void> {
+    if (giveUp?.aborted) throw stopping()
+    if (this.taken < AT_ONCE) {
+      this.taken++
+      return
+    }
+    await new Promise<void>((resolve, reject) => {
+      const quit = () => {
+        this.waiting.splice(this.waiting.indexOf(enter), 1)
+        reject(stopping())
+      }
+      const enter = () => {
+        giveUp?.removeEventListener('abort', quit)
+        resolve()
+      }
+      this.waiting.push(enter)
+      giveUp?.addEventListener('abort', quit, { once: true })
+    })
   }
 
   private leave(): void {

@@ -103,16 +103,16 @@ export class S3BlobStore extends BlobStore {
     return this.attempt(() => this.objects.stat(key))
   }
 
-  override read(key: string, range?: ByteRange): Promise<Readable | undefined> {
-    return this.timed('open', () => this.objects.read(key, range))
+  override read(key: string, range?: ByteRange, bytes?: number): Promise<Readable | undefined> {
+    return this.timed('open', () => this.objects.read(key, range, bytes))
   }
 
   override signRead(key: string, answer: SignedAnswer): Promise<string> {
     return this.attempt(() => this.objects.sign(key, answer))
   }
 
-  override openLocal(key: string): Promise<LocalFile | undefined> {
-    return this.attempt(() => this.copies.make(() => this.objects.read(key)))
+  override openLocal(key: string, giveUp?: AbortSignal): Promise<LocalFile | undefined> {
+    return this.attempt(() => this.copies.make(() => this.objects.read(key), giveUp))
   }
 
   override remove(key: string): Promise<void> {

@@ -144,8 +144,6 @@ function clientOf(
 ): S3Client {
   const given = accessKeyId === undefined ? found : { accessKeyId, secretAccessKey: secretAccessKey ?? '' }
   const agent = { keepAlive: true, maxSockets: SOCKETS[use] }
-  // On the oldest Node that we promise the SDK says at each start, in the middle of the log, that a later one of it will want a newer.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const client = new S3Client({
     region,
     forcePathStyle,

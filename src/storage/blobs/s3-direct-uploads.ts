@@ -132,7 +132,7 @@ export class S3DirectUploads {
   }
 
   private async readAt(id: BlobUploadId, etag: string): Promise<Readable | undefined> {
-    const stream = await this.objects.readAt(wholeKeyOf(id), undefined, etag)
+    const stream = await this.objects.readAt(wholeKeyOf(id), { ifMatch: etag })
     if (this.readAs.size >= MOST_REMEMBERED) this.readAs.clear()
     if (stream) this.readAs.set(id, etag)
     return stream

@@ -68,6 +68,15 @@ describe('what an S3 server says', () => {
     expect(await blobs.openLocal('truck/clip')).toBeUndefined()
   })
 
+  it('is not asked for what is not wanted as a file any more', async () => {
+    asked = 0
+
+    await expect(blobs.openLocal('truck/clip', AbortSignal.abort())).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
+    expect(asked).toBe(0)
+  })
+
   it.each([
     [403, 'AccessDenied', 'store_unavailable'],
     [403, 'SignatureDoesNotMatch', 'store_unavailable'],

@@ -8,6 +8,15 @@ import { isRefusedAs, orNoSuchKey } from './s3-errors.js'
 import { objectKeyOf, prefixOf } from './s3-keys.js'
 import { S3ReadStream } from './s3-read-stream.js'
 
+/** What of an object is read. */
+interface Reading {
+  readonly range?: ByteRange | undefined
+  /** That the object must have. */
+  readonly bytes?: number | undefined
+  /** The object's ETag. */
+  readonly ifMatch?: string
+}
+
 /** Objects under the keys that s3-keys.ts gives them. */
 export class S3Objects {
   /** @param signer of requests as users make them */
@@ -25,17 +34,16 @@ export class S3Objects {
     return found && { bytes: found.bytes }
   }
 
-  async read(key: string, range?: ByteRange): Promise<Readable | undefined> {
-    return this.readAt(bucketKeyOf(key), range)
+  async read(key: string, range?: ByteRange, bytes?: number): Promise<Readable | undefined> {
+    return this.readAt(bucketKeyOf(key), { range, bytes })
   }
 
   /**
    * @param key the bucket's
-   * @param ifMatch the object's ETag
    * @returns undefined when it is not there, or another one than the ETag says
-   * @throws RangeError the range reaches beyond it
+   * @throws RangeError the range reaches beyond it, or it has other bytes
    */
-  async readAt(key: string, range?: ByteRange, ifMatch?: string): Promise<Readable | undefined> {
+  async readAt(key: string, { range, bytes, ifMatch }: Reading): Promise<Readable | undefined> {
     if (range && (range.first < 0 || range.last < range.first)) throw beyond(range)
     const asked = {
       Bucket: this.bucket.name,
@@ -46,12 +54,14 @@ export class S3Objects {
     const answer = await this.ask(asked, range)
     const body = answer?.Body as Readable | undefined
     if (answer === undefined || body === undefined) return undefined
-    const bytes = answer.ContentLength ?? 0
-    if (range && bytes !== range.last - range.first + 1) {
+    const length = answer.ContentLength ?? 0
+    const found = range ? totalOf(answer) : length
+    const isOther = bytes !== undefined && found !== undefined && found !== bytes
+    if (isOther || (range && length !== range.last - range.first + 1)) {
       body.destroy()
-      throw beyond(range)
+      throw isOther || !range ? new RangeError(`the object has ${found} bytes, not ${bytes}`) : beyond(range)
     }
-    return new S3ReadStream(body, bytes)
+    return new S3ReadStream(body, length)
   }
 
   sign(key: string, { expiresInS, contentType, contentDisposition }: SignedAnswer): Promise<string> {
@@ -96,6 +106,12 @@ export class S3Objects {
 /** Where the bucket has an object. @throws RangeError not a key */
 export function bucketKeyOf(key: string): string {
   return objectKeyOf(segmentsOf(key))
+}
+
+/** Of an answer with a range; undefined: the server does not say. */
+function totalOf({ ContentRange }: GetObjectCommandOutput): number | undefined {
+  const total = /[/](\d+)$/.exec(ContentRange ?? '')?.[1]
+  return total === undefined ? undefined : Number(total)
 }
 
 function beyond({ first, last }: ByteRange): RangeError {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Logger } from '@nestjs/common'
 import type { Model, mongo } from 'mongoose'
 import type { DeviceId } from '../../model/device-id.js'
 import { HealthProbe } from '../health-probe.js'
@@ -31,6 +32,7 @@ const NEWEST_FIRST = { received: -1, _id: -1 } as const
  * by their own count, and look again when they reach it.
  */
 export class MongoQuarantineStore extends QuarantineStore {
+  private readonly logger = new Logger('quarantine')
   private readonly writes = new MongoCalls('quarantine', MOST_WAITING)
   private readonly reads = new MongoCalls('quarantine', MOST_WAITING)
   private readonly counts = new Map<DeviceId, number>()
@@ -50,10 +52,19 @@ export class MongoQuarantineStore extends QuarantineStore {
   override async keep(records: readonly QuarantinedRecord[]): Promise<void> {
     if (records.length === 0) return
     const documents = records.map((record) => toDocument(this.ids.next(), record))
-    await this.writes.write(async () => {
-      await this.insert(documents)
-      await this.bound(documents)
-    })
+    let isKept = false
+    try {
+      await this.writes.write(async () => {
+        await this.insert(documents)
+        isKept = true
+        await this.bound(documents)
+      })
+    } catch (error) {
+      if (!isKept) throw error
+      // Whoever was refused would bring them again. What is too much now gives way to the next record of its device.
+      for (const { device } of documents) this.counts.delete(device)
+      this.logger.warn({ event: 'quarantine_not_bounded', reason: (error as Error).message })
+    }
   }
 
   override async list(query: QuarantineQuery): Promise<StoredQuarantinedRecord[]> {

@@ -5,6 +5,7 @@ import { BlobStore } from '../../storage/blobs/blob-store.js'
 import { DiskGuard } from '../../storage/disk-guard.js'
 import { VideoRecords } from '../../storage/sql/video-records.js'
 import { VideoEvents } from '../video-events.js'
+import { VideoLocks } from '../video-locks.js'
 import { MEDIA_LIMITS } from './media-limits.js'
 import { MediaTool } from './media-tool.js'
 import { MediaWork } from './media-work.js'
@@ -19,9 +20,15 @@ export const MEDIA_PROVIDERS: Provider[] = [
   },
   {
     provide: MediaWork,
-    inject: [VideoRecords, BlobStore, VideoEvents, MediaTool, Metrics],
-    useFactory: (...parts: [VideoRecords, BlobStore, VideoEvents, MediaTool, Metrics]) =>
-      new MediaWork(...parts, MEDIA_LIMITS),
+    inject: [VideoRecords, BlobStore, VideoEvents, MediaTool, Metrics, VideoLocks],
+    useFactory: (
+      records: VideoRecords,
+      blobs: BlobStore,
+      events: VideoEvents,
+      tool: MediaTool,
+      metrics: Metrics,
+      locks: VideoLocks,
+    ) => new MediaWork(records, blobs, events, tool, metrics, MEDIA_LIMITS, locks),
   },
   {
     provide: MediaWorker,

@@ -4,8 +4,9 @@ import type { Metrics } from '../../metrics/metrics.js'
 import type { Video } from '../../model/video.js'
 import { derivedSegmentsOf, fileKeyOf, screenshotKeyOf, thumbnailKeyOf } from '../../model/video-keys.js'
 import type { BlobStore, LocalFile } from '../../storage/blobs/blob-store.js'
-import type { MediaOutcome, VideoRecords } from '../../storage/sql/video-records.js'
+import { CLAIMED_FOR_MS, type MediaOutcome, type VideoRecords } from '../../storage/sql/video-records.js'
 import type { VideoEvents } from '../video-events.js'
+import type { VideoLocks } from '../video-locks.js'
 import { inEmptyDirectory } from './empty-directory.js'
 import { Ffmpeg } from './ffmpeg.js'
 import type { MediaLimits } from './media-limits.js'
@@ -21,6 +22,8 @@ export type FailureReason = MediaDefect | 'media_tool_missing' | 'object_missing
 /** `settled`: it has its outcome; `later`: it must be tried again; `stopped`: it was left as it was. */
 export type WorkEnd = 'settled' | 'later' | 'stopped'
 
+type Ready = Extract<MediaFinding, { outcome: 'ready' }>
+
 /** The work on one video: read its file, store its pictures, then say so. A crash anywhere leaves it to be done again. */
 export class MediaWork {
   private readonly logger = new Logger('media')
@@ -32,13 +35,14 @@ export class MediaWork {
     private readonly tool: MediaTool,
     private readonly metrics: Metrics,
     private readonly limits: MediaLimits,
+    private readonly locks: VideoLocks,
   ) {}
 
   /** @throws whatever a store throws: it is away, and the file is not to blame */
   async do(video: Video, stop: AbortSignal): Promise<WorkEnd> {
     const program = this.tool.path
     if (program === undefined) return this.fail(video, 'media_tool_missing')
-    const file = await this.blobs.openLocal(fileKeyOf(video))
+    const file = await this.blobs.openLocal(fileKeyOf(video), stop)
     if (file === undefined) return this.fail(video, 'object_missing')
     try {
       return await this.doWith(program, file, video, stop)
@@ -77,7 +81,20 @@ export class MediaWork {
     })
   }
 
-  private async keep(video: Video, finding: Extract<MediaFinding, { outcome: 'ready' }>): Promise<WorkEnd> {
+  /** Its row must outlast its pictures, whoever removes it: else nobody would know of them after a crash. */
+  private keep(video: Video, finding: Ready): Promise<WorkEnd> {
+    return this.locks.run(video.id, async () => {
+      // Else it is gone, or another node works on it.
+      if (!(await this.records.claim(video.id, CLAIMED_FOR_MS))) return 'later'
+      try {
+        return await this.putPictures(video, finding)
+      } finally {
+        await this.records.unclaim(video.id).catch(() => undefined)
+      }
+    })
+  }
+
+  private async putPictures(video: Video, finding: Ready): Promise<WorkEnd> {
     const { facts, thumbnail, screenshots } = finding
     await this.blobs.put(thumbnailKeyOf(video.id), thumbnail)
     for (const [index, screenshot] of screenshots.entries()) {

@@ -13,6 +13,8 @@ import { openDirectoryBlobs } from '../../storage/blobs/directory-blob-store.js'
 import { openSqliteRecords } from '../../storage/sql/open-sqlite-records.js'
 import type { SqlRecords } from '../../storage/sql/records-of.js'
 import { VideoEvents } from '../video-events.js'
+import { VideoLocks } from '../video-locks.js'
+import { VideoRemoval } from '../video-removal.js'
 import { MEDIA_LIMITS, type MediaLimits } from './media-limits.js'
 import { MediaTool } from './media-tool.js'
 import { MediaWork } from './media-work.js'
@@ -28,6 +30,7 @@ let records: SqlRecords
 let blobs: BlobStore
 let events: VideoEvents
 let metrics: Metrics
+let locks: VideoLocks
 const disk = { isFull: false }
 const workers: MediaWorker[] = []
 let numbered = 0
@@ -39,6 +42,7 @@ beforeEach(async () => {
   await records.devices.insert(makeDevice({ deviceId: DEVICE }))
   events = new VideoEvents()
   metrics = new Metrics()
+  locks = new VideoLocks()
   disk.isFull = false
 })
 
@@ -54,15 +58,17 @@ interface Setting {
   readonly limits?: Partial<MediaLimits>
   readonly pollMs?: number
   readonly againAfterMs?: number
+  readonly stopAfterMs?: number
 }
 
 /** Starts a worker, as the start of the server does. */
 function startWorker(setting: Setting = {}): MediaWorker {
   const limits = { ...MEDIA_LIMITS, ...setting.limits }
   const tool = new MediaTool(setting.tool ?? FFMPEG, limits)
-  const work = new MediaWork(records.videos, blobs, events, tool, metrics, limits)
-  const { pollMs, againAfterMs } = setting
-  const worker = new MediaWorker(setting.workers ?? 1, records.videos, work, tool, disk, metrics, pollMs, againAfterMs)
+  const work = new MediaWork(records.videos, blobs, events, tool, metrics, limits, locks)
+  const { pollMs, againAfterMs, stopAfterMs } = setting
+  const times = [pollMs, againAfterMs, stopAfterMs] as const
+  const worker = new MediaWorker(setting.workers ?? 1, records.videos, work, tool, disk, metrics, ...times)
   worker.watch(events)
   worker.onApplicationBootstrap()
   workers.push(worker)
@@ -238,7 +244,7 @@ describe('MediaWorker', () => {
   it('ends a tool that hangs, goes on with the next video, and gives the file up after three times', async () => {
     const [first, second] = [await upload(), await upload()]
     const hangs = `case "$*" in *"${first.fileName.replace('-i %d', '')}"*) exec sleep 60;; esac; exec '${FFMPEG}' "$@"`
-    startWorker({ tool: fakeTool(hangs), limits: { callMs: 1000, videoMs: 5000 }, pollMs: 50, againAfterMs: 50 })
+    startWorker({ tool: fakeTool(hangs), limits: { callMs: 3000, videoMs: 15_000 }, pollMs: 50, againAfterMs: 50 })
     expect((await settled(second)).status).toBe('ready')
     expect(await settled(first)).toMatchObject({ status: 'failed', failureReason: 'too_slow' })
     expect(await records.videos.countAttempt(first.id)).toBe(4)
@@ -263,6 +269,31 @@ describe('MediaWorker', () => {
     expect((await settled(video)).status).toBe('ready')
   })
 
+  it('gives up what it waits for when it stops', async () => {
+    await upload()
+    let given: AbortSignal | undefined
+    const opening = jest.spyOn(blobs, 'openLocal').mockImplementation(
+      (_, giveUp) =>
+        new Promise((_resolve, reject) => {
+          given = giveUp
+          giveUp?.addEventListener('abort', () => reject(new Error('given up')))
+        }),
+    )
+    const worker = startWorker()
+    while (opening.mock.calls.length === 0) await sleep(10)
+    await worker.onModuleDestroy()
+    expect([given?.aborted, await running()]).toEqual([true, 0])
+  })
+
+  it('stops also while a store never answers', async () => {
+    await upload()
+    const opening = jest.spyOn(blobs, 'openLocal').mockImplementation(() => new Promise(() => undefined))
+    const worker = startWorker({ stopAfterMs: 10 })
+    while (opening.mock.calls.length === 0) await sleep(10)
+    await worker.onModuleDestroy()
+    expect(await running()).toBe(1)
+  })
+
   it('leaves no pictures of a video that was removed meanwhile', async () => {
     const video = await upload()
     startWorker({ tool: fakeTool(`sleep 0.3; exec '${FFMPEG}' "$@"`) })
@@ -272,6 +303,57 @@ describe('MediaWorker', () => {
     while ((await running()) === 1) await sleep(10)
     expect(await bytesOf(thumbnailKeyOf(video.id))).toBeUndefined()
     expect(await bytesOf(screenshotKeyOf(video.id, 1))).toBeUndefined()
+  })
+
+  describe('when the store is away after the pictures were stored', () => {
+    const picturesOf = ({ id }: Video) =>
+      Promise.all([thumbnailKeyOf(id), ...[1, 2, 3].map((n) => screenshotKeyOf(id, n))].map((key) => blobs.stat(key)))
+    const none = [undefined, undefined, undefined, undefined]
+    let removal: VideoRemoval
+
+    beforeEach(() => {
+      removal = new VideoRemoval(records.videos, blobs, events, locks)
+      jest.spyOn(records.videos, 'setOutcome').mockRejectedValue(new Error('the store is away'))
+    })
+
+    it('leaves none of a video that is removed while they are stored', async () => {
+      const video = await upload()
+      const put = blobs.put.bind(blobs)
+      let go: () => void = () => undefined
+      const held = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      const putting = jest.spyOn(blobs, 'put').mockImplementationOnce(async (key, bytes) => {
+        await held
+        await put(key, bytes)
+      })
+      const acquired = jest.spyOn(locks, 'acquire')
+      startWorker()
+      while (putting.mock.calls.length === 0) await sleep(10)
+      let isRemoved = false
+      const removed = removal.remove(video.id).finally(() => {
+        isRemoved = true
+      })
+      // It waits for its turn; else it is over before.
+      while (acquired.mock.calls.length < 2 && !isRemoved) await sleep(10)
+      go()
+      await removed
+      while ((await running()) > 0) await sleep(10)
+      expect(await picturesOf(video)).toEqual(none)
+    })
+
+    it('stores none of a video that was removed before', async () => {
+      const video = await upload()
+      const acquire = locks.acquire.bind(locks)
+      jest.spyOn(locks, 'acquire').mockImplementationOnce(async (id) => {
+        await removal.remove(id)
+        return acquire(id)
+      })
+      startWorker()
+      while (await records.videos.find(video.id)) await sleep(10)
+      while ((await running()) > 0) await sleep(10)
+      expect(await picturesOf(video)).toEqual(none)
+    })
   })
 
   it('does not blame a video for a store that is away', async () => {

@@ -3,6 +3,7 @@ import type { Metrics } from '../../metrics/metrics.js'
 import type { Video } from '../../model/video.js'
 import type { DiskGuard } from '../../storage/disk-guard.js'
 import type { VideoRecords } from '../../storage/sql/video-records.js'
+import { within } from '../../web/within.js'
 import type { VideoEvents } from '../video-events.js'
 import { Bell } from './bell.js'
 import { sweepEmptyDirectories } from './empty-directory.js'
@@ -15,6 +16,8 @@ const POLL_MS = 60_000
 const AGAIN_AFTER_MS = 60_000
 /** Videos that wait for their next try; with so many the stores are away, and all of them wait. */
 const MAX_DEFERRED = 200
+/** A stop waits no longer for a store: what was worked on is done again after the next start. */
+const STOP_AFTER_MS = 2000
 
 /**
  * Works on videos, a few at a time. What there is to do is asked of the records and never remembered, so that work which a kill
@@ -44,6 +47,7 @@ export class MediaWorker implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly metrics: Metrics,
     private readonly pollMs = POLL_MS,
     private readonly againAfterMs = AGAIN_AFTER_MS,
+    private readonly stopAfterMs = STOP_AFTER_MS,
   ) {}
 
   /** Must be told of videos that can be seen now. */
@@ -66,7 +70,7 @@ export class MediaWorker implements OnApplicationBootstrap, OnModuleDestroy {
     clearInterval(this.poll)
     this.stop.abort()
     this.bell.ring()
-    await Promise.all(this.loops)
+    await within(Promise.all(this.loops), this.stopAfterMs).catch(() => undefined)
   }
 
   private async lookAgain(): Promise<void> {
