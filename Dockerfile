@@ -1,4 +1,4 @@
-# Milepost as an image. Built by the commands of scripts/prepare.mjs, which CI runs too (.ci/image runs every step of this file);
+# Milepost as an image. Built by the commands of scripts/prepare.mjs, which CI runs too (.ci/image.mjs runs every step of this file);
 # runs as an ordinary user, from nothing but what it needs. Everything it keeps is in the volume /data.
 FROM node:24.20.0-bookworm-slim AS build
 WORKDIR /milepost
