@@ -6,13 +6,7 @@ import { Metrics } from '../src/metrics/metrics.js'
 const text = readFileSync('docs/operations.md', 'utf8')
 
 /** Upper-case words of the page that are no variables of ours. */
-const OTHER_NAMES = new Set([
-  'SIGTERM',
-  'SIGINT',
-  'SIGKILL',
-  'GET',
-  'SERVICES_DIR',
-])
+const OTHER_NAMES = new Set(['SIGTERM', 'SIGINT', 'SIGKILL', 'GET', 'SERVICES_DIR'])
 /** Those of docker-compose.yml, which compose itself or the file reads. */
 const compose = readFileSync('docker-compose.yml', 'utf8')
 for (const [, name] of compose.matchAll(/\$\{(\w+)/g)) OTHER_NAMES.add(name ?? '')
