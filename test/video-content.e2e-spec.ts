@@ -202,6 +202,14 @@ describe('GET /videos/{id}/content', () => {
     expect([body.status, body.failureReason, body.sha256]).toEqual(['failed', 'object_missing', lost.sha256])
   })
 
+  it('does not call a file missing that its unit puts back just while somebody looks', async () => {
+    const healed = await stored.add({ content: CONTENT })
+    jest.spyOn(stored.blobs, 'read').mockResolvedValueOnce(undefined)
+    const { status, body } = await running.api.get(`${VIDEOS}/${healed.id}/content`, running.admin)
+    expect([status, body.code]).toEqual([503, 'store_unavailable'])
+    expect((await stored.records.find(healed.id))?.failureReason).toBeNull()
+  })
+
   it('shows a file that was away again as soon as it is back, and works on it anew', async () => {
     const back = await stored.add({ content: CONTENT })
     await stored.blobs.remove(fileKeyOf(back))

@@ -38,7 +38,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 function findMissing(config: ConfigVariables): { variable: string; message: string }[] {
   const missing: { variable: string; message: string }[] = []
   if (config.SQL_TLS_CA !== undefined && config.SQL_TLS === 'off')
-    missing.push({ variable: 'SQL_TLS', message: 'must be on when SQL_TLS_CA is set' })
+    missing.push({ variable: 'SQL_TLS', message: 'must not be off when SQL_TLS_CA is set' })
   if (config.S3_ENDPOINT !== undefined && config.S3_BUCKET === undefined)
     missing.push({ variable: 'S3_BUCKET', message: 'must be set when S3_ENDPOINT is' })
   if ((config.S3_ACCESS_KEY_ID === undefined) !== (config.S3_SECRET_ACCESS_KEY === undefined)) {

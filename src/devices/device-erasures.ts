@@ -15,7 +15,8 @@ const STOP_AFTER_MS = 2000
 
 /**
  * Erasures of devices, from the request to the end. Each is written down before anything is removed and crossed off when all of it
- * is gone: what a crash or a store that is away leaves half-way is finished by itself, at the next start or within a minute.
+ * is gone: what a crash or a store that is away leaves half-way is finished by itself, at the next start or within a minute, unless a
+ * device of its id is added before.
  */
 @Injectable()
 export class DeviceErasures implements OnApplicationBootstrap, OnModuleDestroy {

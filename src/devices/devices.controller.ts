@@ -136,7 +136,7 @@ export class DevicesController {
     operationId: 'deleteDevice',
     summary: 'Remove a device',
     description:
-      'Its links end and its tokens are void. With `erase=true` all that it sent and was told is removed too: positions, alarms, videos with their pictures, uploads under way, commands and refused records, also of a device that was removed before; what a crash leaves half-way is finished by itself. As long as that takes, no device of this id can be added (`overloaded`). Without, they stay until retention removes what it removes: alarms and videos are listed as before, positions and the list of commands are out of reach unless the device is added again. Commands that have not ended are cancelled.',
+      'Its links end and its tokens are void. With `erase=true` all that it sent and was told is removed too: positions, alarms, videos with their pictures, uploads under way, commands and refused records, also of a device that was removed before; what a crash leaves half-way is finished by itself. While it runs, no device of this id can be added (`overloaded`); one that is added after it broke off ends it, and what is left then stays. Without, they stay until retention removes what it removes: alarms and videos are listed as before, positions and the list of commands are out of reach unless the device is added again. Commands that have not ended are cancelled.',
   })
   @Answers(204, 'It is gone')
   @Refuses('invalid_request', 'unknown_parameter', 'not_found', 'disk_full')

@@ -138,6 +138,7 @@ export class VideoContent {
     const video = await this.records.find(id)
     if (video === undefined) return new AppError('not_found')
     if (video.failureReason !== MISSING) {
+      if (await this.isThere(video)) throw blobsUnavailable('the file has just been put back')
       this.logger.error({
         event: 'video_object_missing',
         videoId: id,

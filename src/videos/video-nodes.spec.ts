@@ -4,12 +4,16 @@ import { openFreshMysql } from '../../test/stores/open-mysql-data-source.js'
 import { removeTemporaryDirectories, temporaryDirectory } from '../../test/support/temporary-directory.js'
 import { sha256Of, videoBytes } from '../../test/support/video-bytes.js'
 import type { DeviceDirectory } from '../identity/device-directory.js'
+import { Metrics } from '../metrics/metrics.js'
 import type { Video } from '../model/video.js'
 import { fileKeyOf } from '../model/video-keys.js'
 import { type DirectoryBlobStore, openDirectoryBlobs } from '../storage/blobs/directory-blob-store.js'
 import { openMysqlRecords } from '../storage/sql/open-mysql-records.js'
 import type { SqlRecords } from '../storage/sql/records-of.js'
 import { CLAIMED_FOR_MS } from '../storage/sql/video-records.js'
+import { MEDIA_LIMITS } from './media/media-limits.js'
+import type { MediaTool } from './media/media-tool.js'
+import { MediaWork } from './media/media-work.js'
 import { UploadAdmission } from './upload-admission.js'
 import { VideoArrival, type WholeUpload } from './video-arrival.js'
 import { type VideoEvent, VideoEvents } from './video-events.js'
@@ -261,6 +265,29 @@ describeOn('SQL_URL', 'two nodes on the same stores', () => {
     await a.arrival.tellUntold()
 
     expect(a.told).toEqual(['shown'])
+  })
+
+  it('do not count against a video that a node which died holds its row', async () => {
+    const video = await upload(b)
+    expect(await a.records.claim(video.id, CLAIMED_FOR_MS)).toBe(true)
+    const tool = { path: '/nowhere/ffmpeg', miss: () => undefined } as unknown as MediaTool
+    const work = new MediaWork(
+      b.records,
+      b.objects,
+      new VideoEvents(),
+      tool,
+      new Metrics(),
+      MEDIA_LIMITS,
+      new VideoLocks(),
+    )
+    const { signal } = new AbortController()
+    for (let tries = 0; tries < 4; tries++) expect(await work.do(video, signal)).toBe('later')
+    expect(await b.records.find(video.id)).toEqual(video)
+
+    await age()
+    expect(await work.do(video, signal)).toBe('settled')
+    expect(await b.records.countAttempt(video.id)).toBe(2)
+    expect(await a.records.claim(video.id, CLAIMED_FOR_MS)).toBe(true)
   })
 })
 

@@ -49,8 +49,7 @@ export class VideoRemoval implements OnApplicationBootstrap, OnModuleDestroy {
 
   /**
    * Removes the video, its file and its pictures. When this fails half-way the video is gone from all lists, and repeating it goes on.
-   * Where another node is just removing it, or putting its file or its pictures in their places, this leaves the rest to that node and
-   * the sweeps.
+   * Where another node is just removing it, or putting its file or its pictures in their places, this leaves the rest to the sweeps.
    * @returns the video as it was, or undefined when there is none (that may be removed)
    */
   remove(id: string, options: RemovalOptions = {}): Promise<Video | undefined> {

@@ -40,7 +40,7 @@ export class LocalCopies {
 
   /**
    * @param open the object's bytes; undefined: there is none
-   * @param giveUp ends it wherever it is. @throws AppError `store_unavailable` then
+   * @param giveUp ends it while it waits or copies. @throws AppError `store_unavailable` then
    */
   async make(open: () => Promise<Readable | undefined>, giveUp?: AbortSignal): Promise<LocalFile | undefined> {
     await this.enter(giveUp)

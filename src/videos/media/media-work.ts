@@ -42,6 +42,7 @@ export class MediaWork {
   async do(video: Video, stop: AbortSignal): Promise<WorkEnd> {
     const program = this.tool.path
     if (program === undefined) return this.fail(video, 'media_tool_missing')
+    if (!(await this.isFree(video))) return 'later'
     const file = await this.blobs.openLocal(fileKeyOf(video), stop)
     if (file === undefined) return this.fail(video, 'object_missing')
     try {
@@ -49,6 +50,18 @@ export class MediaWork {
     } finally {
       await file.release()
     }
+  }
+
+  /**
+   * A node that died while it stored the pictures has claimed the row for a while yet: the file is not to blame for that, so that no
+   * attempt is counted, and need not be read in vain.
+   */
+  private isFree({ id }: Video): Promise<boolean> {
+    return this.locks.run(id, async () => {
+      if (!(await this.records.claim(id, CLAIMED_FOR_MS))) return false
+      await this.records.unclaim(id)
+      return true
+    })
   }
 
   private async doWith(program: string, file: LocalFile, video: Video, stop: AbortSignal): Promise<WorkEnd> {
