@@ -37,9 +37,9 @@ const PAUSE_MS = 10
  *
  * Figures (2 cores that other work shared, Node 20):
  * - rows/s, and their ratio to a bare bulk insert of the same rows, in the run of `npm run bench -- stores` that docs/performance.md
- *   tells (load 1.7): 100 devices in batches of 60 30,900 (0.64), of 1,000 115,000 (0.99), of 5,000 248,000 (0.98); 500 devices 32,100
- *   (0.72), 72,900 (1.18), 128,000 (1.28). Above 1: rows are put in by key, not in the order of arrival. Most of the cost is that of
- *   the pages that a batch touches, one for each device.
+ *   tells (load 1.4): 100 devices in batches of 60 43,000 (0.73), of 1,000 154,000 (0.97), of 5,000 267,000 (1.11); 500 devices 40,000
+ *   (0.77), 76,000 (0.91), 158,000 (1.05); without latest positions 1.02 and 1.08. Above 1: rows are put in by key, not in the order of
+ *   arrival. Most of the cost is that of the pages that a batch touches, one for each device.
  * - 70 MB for a million positions, a tenth of them with two attributes.
  * - At 10,000 rows/s of 500 devices an append takes 10 ms, at worst 70 (the one that writes the log back). Reads at full speed,
  *   a backup (175 MB/s) or a removal (470,000 rows/s) beside it make that 8 to 18 ms, at worst 95.
