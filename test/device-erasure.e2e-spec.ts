@@ -180,9 +180,9 @@ describe('an erasure that the server does not survive', () => {
     async (store) => {
       const dataDirectory = temporaryDirectory()
       const mortal = path.join(dataDirectory, 'mortal')
-      const line = `await this.${store}.eraseDevice(deviceId);`
+      const step = `this.${store}.eraseDevice(deviceId)`
       const die = `if (process.getBuiltinModule('fs').existsSync(${JSON.stringify(mortal)})) process.kill(process.pid, 'SIGKILL');`
-      const dist = spoiledBuild('src/devices/device-erasure.js', line, `${line} ${die}`)
+      const dist = spoiledBuild('src/devices/device-erasure.js', step, `${step}.then(() => { ${die} })`)
       const server = new ServerProcess({ ...SETTINGS, DATA_DIR: dataDirectory }, dist)
       await server.start()
       try {

@@ -55,21 +55,18 @@ export class DeviceErasure {
   }
 
   private async sweep(deviceId: DeviceId, signal: AbortSignal): Promise<void> {
-    for (const listener of this.listeners) {
+    const steps = [
+      ...this.listeners,
+      () => this.positions.eraseDevice(deviceId),
+      () => this.quarantine.eraseDevice(deviceId),
+      () => this.frames.eraseDevice(deviceId),
+      () => this.alarms.eraseDevice(deviceId),
+      () => this.videos.eraseDevice(deviceId),
+      () => this.commands.eraseDevice(deviceId),
+    ]
+    for (const step of steps) {
       signal.throwIfAborted()
-      await listener(deviceId)
+      await step(deviceId)
     }
-    signal.throwIfAborted()
-    await this.positions.eraseDevice(deviceId)
-    signal.throwIfAborted()
-    await this.quarantine.eraseDevice(deviceId)
-    signal.throwIfAborted()
-    await this.frames.eraseDevice(deviceId)
-    signal.throwIfAborted()
-    await this.alarms.eraseDevice(deviceId)
-    signal.throwIfAborted()
-    await this.videos.eraseDevice(deviceId)
-    signal.throwIfAborted()
-    await this.commands.eraseDevice(deviceId)
   }
 }

@@ -1,11 +1,8 @@
 import type { DeviceId } from '../../model/device-id.js'
-import { datetimeOf } from './datetime.js'
 import { type DirectUploadChanges, type DirectUploadRecord, DirectUploadRecords } from './direct-upload-records.js'
 import { DirectUploadEntity } from './entities/direct-upload-entity.js'
 import type { SqlSource } from './sql-source.js'
-
-/** SQLite binds at most so many values to a statement, by default of old versions. */
-const ASKED_AT_ONCE = 500
+import { findKnownBlobUploads, listIdleUploads, listUploadsOfDevice } from './upload-rows.js'
 
 /** Uploads that go past this server, in the relational database. */
 export class TypeormDirectUploadRecords extends DirectUploadRecords {
@@ -40,28 +37,15 @@ export class TypeormDirectUploadRecords extends DirectUploadRecords {
   }
 
   async listOfDevice(deviceId: DeviceId): Promise<DirectUploadRecord[]> {
-    return this.rows().where('upload.deviceId = :deviceId', { deviceId }).orderBy('upload.id').getMany()
+    return listUploadsOfDevice(() => this.rows(), deviceId)
   }
 
   async listIdle(sinceMs: number, limit: number): Promise<DirectUploadRecord[]> {
-    return this.rows()
-      .where('upload.updatedAtMs < :since', { since: datetimeOf(sinceMs) })
-      .orderBy('upload.updatedAtMs')
-      .addOrderBy('upload.id')
-      .limit(limit)
-      .getMany()
+    return listIdleUploads(() => this.rows(), sinceMs, limit)
   }
 
   async findKnownBlobUploads(blobUploadIds: readonly string[]): Promise<string[]> {
-    const known: string[] = []
-    for (let i = 0; i < blobUploadIds.length; i += ASKED_AT_ONCE) {
-      const rows = await this.rows()
-        .select(['upload.id', 'upload.blobUploadId'])
-        .where('upload.blobUploadId IN (:...ids)', { ids: blobUploadIds.slice(i, i + ASKED_AT_ONCE) })
-        .getMany()
-      known.push(...rows.map(({ blobUploadId }) => blobUploadId))
-    }
-    return known
+    return findKnownBlobUploads(() => this.rows(), blobUploadIds)
   }
 
   private rows() {
